@@ -1,0 +1,1 @@
+"""The embedded stack: real servers and services as processes under one folder."""

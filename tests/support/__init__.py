@@ -1,0 +1,1 @@
+"""Real servers and fresh databases, queues and buckets for tests."""

@@ -1,0 +1,116 @@
+"""One PostgreSQL, Redis and S3 server for a whole test run, in a folder that goes away with it."""
+
+import itertools
+import random
+import secrets
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import psycopg2
+from drover_cli.local import servers
+from drover_cli.local.ports import choose_port
+from drover_cli.local.process import Child, wait_until
+
+S3_KEYS = ("drovertestaccesskey", "drovertestsecretkey-0123456789abcdefghij")
+REDIS_DATABASES = 512
+TEMPLATE = "drover_template"
+
+
+@dataclass
+class StackServers:
+    """Running servers; each method that makes something makes it fresh."""
+
+    home: Path
+    password: str = field(default_factory=lambda: secrets.token_hex(12), repr=False)
+    ports: dict[str, int] = field(default_factory=dict)
+    _children: dict[str, Child] = field(default_factory=dict)
+    _counter: "itertools.count[int]" = field(default_factory=lambda: itertools.count(1))
+    _template_made: bool = False
+
+    def start(self) -> None:
+        """Start all three at once and return when each serves. Raises LocalError."""
+        rng = random.Random()
+        for name in ("postgres", "redis", "s3"):
+            self.ports[name] = choose_port(None, set(self.ports.values()), rng)
+        made = [self._server(name) for name in self.ports]
+        for name, server in zip(self.ports, made, strict=True):
+            self._children[name] = Child(server.program)
+        for name, server in zip(self.ports, made, strict=True):
+            wait_until(server.ready, self._children[name], servers.START_SECONDS)
+
+    def kill(self, name: str) -> None:
+        """`kill -9` of one server (`postgres`, `redis` or `s3`); it stays down until `restart`."""
+        self._children[name].kill()
+
+    def restart(self, name: str) -> None:
+        """Start a server again on its old port and data, stopping it first if it runs."""
+        self._children[name].stop()
+        server = self._server(name)
+        self._children[name] = Child(server.program)
+        wait_until(server.ready, self._children[name], servers.START_SECONDS)
+
+    def stop(self) -> None:
+        for child in self._children.values():
+            child.ask_to_stop()
+        for child in self._children.values():
+            child.stop()
+
+    def _server(self, name: str) -> servers.Server:
+        log = self.home / "logs" / f"{name}.log"
+        data, port = self.home / name, self.ports[name]
+        if name == "postgres":
+            return servers.postgres(data, port, self.password, log, durable=False)
+        if name == "redis":
+            return servers.redis(data, port, self.password, log)
+        return servers.s3(data, port, S3_KEYS, log)
+
+    def database_url(self, database: str) -> str:
+        return f"postgresql+psycopg2://{servers.USER}:{self.password}@127.0.0.1:{self.ports['postgres']}/{database}"
+
+    def redis_url(self, database: int) -> str:
+        return f"redis://:{self.password}@127.0.0.1:{self.ports['redis']}/{database}"
+
+    @property
+    def s3_endpoint(self) -> str:
+        return f"http://127.0.0.1:{self.ports['s3']}"
+
+    def sql(self, statement: str) -> None:
+        """Run one statement outside of any transaction."""
+        connection = psycopg2.connect(
+            host="127.0.0.1",
+            port=self.ports["postgres"],
+            user=servers.USER,
+            password=self.password,
+            dbname="postgres",
+        )
+        try:
+            connection.autocommit = True
+            with connection.cursor() as cursor:
+                cursor.execute(statement)
+        finally:
+            connection.close()
+
+    def make_database(self) -> str:
+        """A new migrated database; returns its name. The template is migrated at the first call."""
+        if not self._template_made:
+            from drover_shared.db.migrate import upgrade  # noqa: PLC0415  unit tests run without it
+
+            self.sql(f"CREATE DATABASE {TEMPLATE}")
+            upgrade(self.database_url(TEMPLATE))
+            self._template_made = True
+        name = f"test_{next(self._counter)}"
+        self.sql(f"CREATE DATABASE {name} TEMPLATE {TEMPLATE}")
+        return name
+
+    def drop_database(self, name: str) -> None:
+        self.sql(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+
+    def next_redis_database(self) -> int:
+        """A database number that this run has not used lately (0 is left to whole stacks)."""
+        return 1 + next(self._counter) % (REDIS_DATABASES - 1)
+
+    def make_bucket(self) -> str:
+        """A new empty bucket; returns its name."""
+        name = f"test-{next(self._counter)}"
+        (self.home / "s3" / name).mkdir()
+        return name
