@@ -1,0 +1,1 @@
+"""Writes job events, host summaries and watermarks."""

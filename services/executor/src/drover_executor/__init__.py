@@ -1,0 +1,1 @@
+"""Runs playbooks and reports every event and log byte."""

@@ -1,0 +1,1 @@
+"""Writes log chunks to S3-compatible storage."""

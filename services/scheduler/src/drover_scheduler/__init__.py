@@ -1,0 +1,1 @@
+"""Turns jobs into run attempts and watches leases and time-outs."""

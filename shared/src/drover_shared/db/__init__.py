@@ -1,0 +1,1 @@
+"""PostgreSQL: the tables, the guarded transitions, the partitions and the migrations."""

@@ -1,0 +1,11 @@
+"""Alembic's entry: it works on the connection that `drover_shared.db.migrate` hands over."""
+
+from alembic import context
+from drover_shared.db.models import Base
+
+context.configure(
+    connection=context.config.attributes["connection"],
+    target_metadata=Base.metadata,
+    transaction_per_migration=False,
+)
+context.run_migrations()

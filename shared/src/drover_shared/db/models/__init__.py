@@ -1,0 +1,72 @@
+"""The tables, a file a noun."""
+
+from drover_shared.db.models.base import Base
+from drover_shared.db.models.execution import ExecutionEnvironment, Executor, ExecutorPool
+from drover_shared.db.models.identity import (
+    Activity,
+    IdempotencyKey,
+    Organization,
+    RoleAssignment,
+    Team,
+    TeamMember,
+    Token,
+    User,
+)
+from drover_shared.db.models.inventory import (
+    Group,
+    GroupChild,
+    GroupHost,
+    Host,
+    Inventory,
+    InventorySnapshot,
+)
+from drover_shared.db.models.jobs import Job, JobRun
+from drover_shared.db.models.output import (
+    DeadLetter,
+    JobEvent,
+    JobHostSummary,
+    LogChunkRow,
+    RunEventProgress,
+    RunLogProgress,
+)
+from drover_shared.db.models.templates import (
+    Credential,
+    CredentialType,
+    JobTemplate,
+    JobTemplateCredential,
+    Project,
+)
+
+__all__ = [
+    "Activity",
+    "Base",
+    "Credential",
+    "CredentialType",
+    "DeadLetter",
+    "ExecutionEnvironment",
+    "Executor",
+    "ExecutorPool",
+    "Group",
+    "GroupChild",
+    "GroupHost",
+    "Host",
+    "IdempotencyKey",
+    "Inventory",
+    "InventorySnapshot",
+    "Job",
+    "JobEvent",
+    "JobHostSummary",
+    "JobRun",
+    "JobTemplate",
+    "JobTemplateCredential",
+    "LogChunkRow",
+    "Organization",
+    "Project",
+    "RoleAssignment",
+    "RunEventProgress",
+    "RunLogProgress",
+    "Team",
+    "TeamMember",
+    "Token",
+    "User",
+]

@@ -1,0 +1,114 @@
+"""Jobs and their run attempts."""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ForeignKey, Index, Integer, LargeBinary, UniqueConstraint, false, func, text
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import Mapped, mapped_column
+
+from drover_shared.db.models.base import Base, BigInts, IntPk, JsonObject, Texts
+
+
+class Job(Base):
+    """Specification 2.5, with everything a launch resolved: what it came from may change or go.
+
+    Ids of other resources are plain numbers, not references, for the same reason.
+    """
+
+    __tablename__ = "jobs"
+    __table_args__ = (
+        Index("ix_jobs_pending", text("priority DESC"), "id", postgresql_where=text("status = 'pending'")),
+        Index("ix_jobs_live", "status", postgresql_where=text("status IN ('pending', 'queued', 'running')")),
+        Index("ix_jobs_template", "job_template_id", text("id DESC")),
+        Index("ix_jobs_organization", "organization_id", text("id DESC")),
+        Index("ix_jobs_inventory", "inventory_id", text("id DESC")),
+        Index("ix_jobs_launched_by", "launched_by_id", text("id DESC")),
+    )
+    id: Mapped[IntPk]
+    name: Mapped[str]
+    organization_id: Mapped[int]
+    job_template_id: Mapped[int | None]
+    status: Mapped[str] = mapped_column(server_default="pending")
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    started_at: Mapped[datetime | None]
+    finished_at: Mapped[datetime | None]
+    timeout_seconds: Mapped[int] = mapped_column(Integer, server_default="0")
+    cancel_requested: Mapped[bool] = mapped_column(server_default=false())
+    cancel_requested_at: Mapped[datetime | None]
+    inventory_id: Mapped[int]
+    project_id: Mapped[int]
+    execution_environment_id: Mapped[int | None]
+    current_run_id: Mapped[UUID | None]
+    error_reason: Mapped[str | None]
+    error_detail: Mapped[str | None]
+    launched_by_id: Mapped[int | None] = mapped_column(ForeignKey("users.id", ondelete="SET NULL"))
+    launch_type: Mapped[str] = mapped_column(server_default="manual")
+    relaunch_of_id: Mapped[int | None]
+    # What was resolved at launch, frozen:
+    inventory_snapshot_id: Mapped[int] = mapped_column(ForeignKey("inventory_snapshots.id"))
+    project: Mapped[Any] = mapped_column(JSONB)  # scm_type, scm_url, scm_branch, credential id, …
+    environment: Mapped[Any | None] = mapped_column(JSONB)  # id, image, pull, credential_id
+    playbook: Mapped[str]
+    credential_ids: Mapped[BigInts]
+    extra_vars: Mapped[JsonObject]
+    secret_vars: Mapped[bytes | None] = mapped_column(LargeBinary)  # encrypted survey answers
+    job_type: Mapped[str] = mapped_column(server_default="run")
+    forks: Mapped[int] = mapped_column(Integer, server_default="5")
+    limit: Mapped[str | None]
+    tags: Mapped[Texts]
+    skip_tags: Mapped[Texts]
+    verbosity: Mapped[int] = mapped_column(Integer, server_default="0")
+    diff_mode: Mapped[bool] = mapped_column(server_default=false())
+    become_enabled: Mapped[bool] = mapped_column(server_default=false())
+    allow_simultaneous: Mapped[bool] = mapped_column(server_default=false())
+    max_attempts: Mapped[int] = mapped_column(Integer, server_default="3")
+    executor_pool: Mapped[str] = mapped_column(server_default="default")
+    priority: Mapped[int] = mapped_column(Integer, server_default="0")
+    artifacts: Mapped[JsonObject]
+
+
+class JobRun(Base):
+    """Specification 2.6: one attempt, fenced by its id, its tokens and its lease."""
+
+    __tablename__ = "job_runs"
+    __table_args__ = (
+        UniqueConstraint("job_id", "attempt_number"),
+        Index(
+            "uq_job_runs_live",
+            "job_id",
+            unique=True,
+            postgresql_where=text("state IN ('pending', 'starting', 'running')"),
+        ),
+        Index("ix_job_runs_pending", "pool", "id", postgresql_where=text("state = 'pending'")),
+        Index(
+            "ix_job_runs_lease",
+            "lease_expires_at",
+            postgresql_where=text("state IN ('starting', 'running')"),
+        ),
+    )
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    job_id: Mapped[int] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"))
+    attempt_number: Mapped[int] = mapped_column(Integer)
+    state: Mapped[str] = mapped_column(server_default="pending")
+    pool: Mapped[str] = mapped_column(server_default="default")
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    claimed_at: Mapped[datetime | None]
+    started_at: Mapped[datetime | None]
+    finished_at: Mapped[datetime | None]
+    last_heartbeat_at: Mapped[datetime | None]
+    lease_expires_at: Mapped[datetime | None]
+    rung_at: Mapped[datetime | None]
+    executor_id: Mapped[int | None] = mapped_column(ForeignKey("executors.id", ondelete="SET NULL"))
+    run_token_hash: Mapped[bytes | None] = mapped_column(LargeBinary)
+    stream_token_hash: Mapped[bytes | None] = mapped_column(LargeBinary)
+    project_revision: Mapped[str | None]
+    exit_code: Mapped[int | None] = mapped_column(Integer)
+    error_reason: Mapped[str | None]
+    error_detail: Mapped[str | None]
+    # What `finish` promised; None until then. Seqs of events start at 1, so 0 is "no event".
+    final_event_seq: Mapped[int | None]
+    final_log_chunks: Mapped[int | None]
+    final_log_bytes: Mapped[int | None]
+    final_log_sha256: Mapped[str | None]

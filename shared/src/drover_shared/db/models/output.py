@@ -1,0 +1,119 @@
+"""What runs put out: events, host summaries, log chunks, and how much of each is stored.
+
+`received` columns are PostgreSQL int8multirange: the stored seqs, so that gaps are a subtraction and a repeat
+changes nothing.
+"""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Index, Integer, LargeBinary, Sequence, false, func, text
+from sqlalchemy.dialects.postgresql import INT8MULTIRANGE, JSONB
+from sqlalchemy.orm import Mapped, mapped_column
+
+from drover_shared.db.models.base import Base, IntPk
+
+_event_ids = Sequence("job_events_id_seq", metadata=Base.metadata)
+
+
+class JobEvent(Base):
+    """Specification 2.7; partitioned by `job_run_id` (UUIDv7), one partition a day.
+
+    No foreign keys: the cost of an insert stays flat, and a partition is dropped, not emptied.
+    """
+
+    __tablename__ = "job_events"
+    __table_args__ = (
+        Index("ix_job_events_host", "job_run_id", "host", "seq"),
+        Index("ix_job_events_type", "job_run_id", "event_type", "seq"),
+        {"postgresql_partition_by": "RANGE (job_run_id)"},
+    )
+    job_run_id: Mapped[UUID] = mapped_column(primary_key=True)
+    seq: Mapped[int] = mapped_column(primary_key=True)
+    id: Mapped[int] = mapped_column(_event_ids, server_default=_event_ids.next_value())
+    job_id: Mapped[int]
+    timestamp: Mapped[datetime]
+    event_type: Mapped[str]
+    host: Mapped[str | None]
+    task_name: Mapped[str | None]
+    play_name: Mapped[str | None]
+    changed: Mapped[bool] = mapped_column(server_default=false())
+    failed: Mapped[bool] = mapped_column(server_default=false())
+    stdout_snippet: Mapped[str | None]
+    data: Mapped[Any] = mapped_column(JSONB)
+
+
+class RunEventProgress(Base):
+    """A run's watermark and the host counts of 2.5.
+
+    event-ingest alone writes it; a transaction locks its rows first, in id order, so nothing deadlocks.
+    """
+
+    __tablename__ = "run_event_progress"
+    job_run_id: Mapped[UUID] = mapped_column(primary_key=True)
+    job_id: Mapped[int]
+    received: Mapped[Any] = mapped_column(INT8MULTIRANGE, server_default=text("'{}'"))
+    events: Mapped[int] = mapped_column(server_default="0")
+    last_event_at: Mapped[datetime | None]
+    hosts_total: Mapped[int] = mapped_column(Integer, server_default="0")
+    hosts_ok: Mapped[int] = mapped_column(Integer, server_default="0")
+    hosts_failed: Mapped[int] = mapped_column(Integer, server_default="0")
+    hosts_unreachable: Mapped[int] = mapped_column(Integer, server_default="0")
+    hosts_skipped: Mapped[int] = mapped_column(Integer, server_default="0")
+    hosts_changed: Mapped[int] = mapped_column(Integer, server_default="0")
+
+
+class JobHostSummary(Base):
+    """Specification 2.8 for one attempt; `final` once Ansible's own recap (STATS) has spoken."""
+
+    __tablename__ = "job_host_summaries"
+    job_run_id: Mapped[UUID] = mapped_column(primary_key=True)
+    host: Mapped[str] = mapped_column(primary_key=True)
+    job_id: Mapped[int]
+    ok: Mapped[int] = mapped_column(Integer, server_default="0")
+    changed: Mapped[int] = mapped_column(Integer, server_default="0")
+    failed: Mapped[int] = mapped_column(Integer, server_default="0")
+    skipped: Mapped[int] = mapped_column(Integer, server_default="0")
+    unreachable: Mapped[int] = mapped_column(Integer, server_default="0")
+    rescued: Mapped[int] = mapped_column(Integer, server_default="0")
+    ignored: Mapped[int] = mapped_column(Integer, server_default="0")
+    final: Mapped[bool] = mapped_column(server_default=false())
+    last_event_at: Mapped[datetime | None]
+
+
+class DeadLetter(Base):
+    """What could not be stored, as it came, with the reason; it can be looked at and replayed."""
+
+    __tablename__ = "dead_letters"
+    id: Mapped[IntPk]
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    stream: Mapped[str]
+    message_id: Mapped[str]
+    job_run_id: Mapped[UUID | None] = mapped_column(index=True)
+    seq: Mapped[int | None]
+    reason: Mapped[str]
+    body: Mapped[bytes] = mapped_column(LargeBinary)
+
+
+class LogChunkRow(Base):
+    """Specification 2.9; `byte_offset` is the number of log bytes before this chunk."""
+
+    __tablename__ = "log_chunks"
+    job_run_id: Mapped[UUID] = mapped_column(primary_key=True)
+    seq: Mapped[int] = mapped_column(primary_key=True)
+    storage_key: Mapped[str]
+    byte_offset: Mapped[int]
+    byte_length: Mapped[int]
+    sha256: Mapped[str]
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class RunLogProgress(Base):
+    """Which chunks of a run are stored; log-store alone writes it."""
+
+    __tablename__ = "run_log_progress"
+    job_run_id: Mapped[UUID] = mapped_column(primary_key=True)
+    job_id: Mapped[int]
+    received: Mapped[Any] = mapped_column(INT8MULTIRANGE, server_default=text("'{}'"))
+    bytes: Mapped[int] = mapped_column(server_default="0")

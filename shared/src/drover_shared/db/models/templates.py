@@ -1,0 +1,117 @@
+"""What a launch needs: projects, credentials, job templates."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import CheckConstraint, ForeignKey, Integer, LargeBinary, UniqueConstraint, false, text, true
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import Mapped, mapped_column
+
+from drover_shared.db.models.base import Base, IntPk, JsonObject, Stamped, Texts
+
+
+class CredentialType(Stamped, Base):
+    """`namespace` is what the manifest calls its type; `inputs` and `injectors` as in completion.md."""
+
+    __tablename__ = "credential_types"
+    id: Mapped[IntPk]
+    name: Mapped[str] = mapped_column(unique=True)
+    namespace: Mapped[str] = mapped_column(unique=True)
+    description: Mapped[str] = mapped_column(server_default="")
+    managed: Mapped[bool] = mapped_column(server_default=false())
+    inputs: Mapped[JsonObject]
+    injectors: Mapped[JsonObject]
+
+
+class Credential(Stamped, Base):
+    """Public fields in `inputs`; the secret ones as one MultiFernet token, made with key `key_id`."""
+
+    __tablename__ = "credentials"
+    __table_args__ = (
+        UniqueConstraint("organization_id", "credential_type_id", "name", postgresql_nulls_not_distinct=True),
+    )
+    id: Mapped[IntPk]
+    name: Mapped[str]
+    description: Mapped[str] = mapped_column(server_default="")
+    organization_id: Mapped[int | None] = mapped_column(ForeignKey("organizations.id"))
+    credential_type_id: Mapped[int] = mapped_column(ForeignKey("credential_types.id"), index=True)
+    inputs: Mapped[JsonObject]
+    secrets: Mapped[bytes | None] = mapped_column(LargeBinary)
+    secret_names: Mapped[Texts]
+    key_id: Mapped[str | None]
+
+
+class Project(Stamped, Base):
+    """A repository of playbooks."""
+
+    __tablename__ = "projects"
+    __table_args__ = (
+        UniqueConstraint("organization_id", "name"),
+        CheckConstraint("scm_type IN ('git', 'local')", name="scm_type"),
+    )
+    id: Mapped[IntPk]
+    name: Mapped[str]
+    description: Mapped[str] = mapped_column(server_default="")
+    organization_id: Mapped[int] = mapped_column(ForeignKey("organizations.id"))
+    scm_type: Mapped[str] = mapped_column(server_default="git")
+    scm_url: Mapped[str] = mapped_column(server_default="")
+    scm_branch: Mapped[str] = mapped_column(server_default="")
+    credential_id: Mapped[int | None] = mapped_column(ForeignKey("credentials.id"), index=True)
+    scm_submodules: Mapped[bool] = mapped_column(server_default=false())
+    scm_clean: Mapped[bool] = mapped_column(server_default=true())
+    update_on_launch: Mapped[bool] = mapped_column(server_default=true())
+    cache_timeout_seconds: Mapped[int] = mapped_column(Integer, server_default="0")
+    execution_environment_id: Mapped[int | None] = mapped_column(
+        ForeignKey("execution_environments.id"), index=True
+    )
+    scm_revision: Mapped[str | None]
+    synced_at: Mapped[datetime | None]
+
+
+class JobTemplate(Stamped, Base):
+    """Specification 2.3 and completion.md section 2."""
+
+    __tablename__ = "job_templates"
+    __table_args__ = (
+        UniqueConstraint("organization_id", "name"),
+        CheckConstraint("job_type IN ('run', 'check')", name="job_type"),
+        CheckConstraint("verbosity BETWEEN 0 AND 5", name="verbosity"),
+    )
+    id: Mapped[IntPk]
+    name: Mapped[str]
+    description: Mapped[str] = mapped_column(server_default="")
+    organization_id: Mapped[int] = mapped_column(ForeignKey("organizations.id"))
+    inventory_id: Mapped[int | None] = mapped_column(ForeignKey("inventories.id"), index=True)
+    project_id: Mapped[int] = mapped_column(ForeignKey("projects.id"), index=True)
+    playbook: Mapped[str]
+    execution_environment_id: Mapped[int | None] = mapped_column(
+        ForeignKey("execution_environments.id"), index=True
+    )
+    extra_vars: Mapped[JsonObject]
+    job_type: Mapped[str] = mapped_column(server_default="run")
+    forks: Mapped[int] = mapped_column(Integer, server_default="5")
+    limit: Mapped[str | None]
+    tags: Mapped[Texts]
+    skip_tags: Mapped[Texts]
+    verbosity: Mapped[int] = mapped_column(Integer, server_default="0")
+    timeout_seconds: Mapped[int] = mapped_column(Integer, server_default="0")  # 0: no limit
+    diff_mode: Mapped[bool] = mapped_column(server_default=false())
+    become_enabled: Mapped[bool] = mapped_column(server_default=false())
+    ask: Mapped[Texts]  # the names of the fields with ask_<name>_on_launch
+    survey: Mapped[Any | None] = mapped_column(JSONB)
+    allow_simultaneous: Mapped[bool] = mapped_column(server_default=false())
+    max_attempts: Mapped[int] = mapped_column(Integer, server_default="3")
+    executor_pool: Mapped[str] = mapped_column(server_default="default")
+    priority: Mapped[int] = mapped_column(Integer, server_default="0")
+    slice_count: Mapped[int] = mapped_column(Integer, server_default="1")
+
+
+class JobTemplateCredential(Base):
+    """A credential of a template, in the order given."""
+
+    __tablename__ = "job_template_credentials"
+    job_template_id: Mapped[int] = mapped_column(
+        ForeignKey("job_templates.id", ondelete="CASCADE"), primary_key=True
+    )
+    credential_id: Mapped[int] = mapped_column(ForeignKey("credentials.id"), primary_key=True, index=True)
+    position: Mapped[int] = mapped_column(Integer, server_default=text("0"))

@@ -1,0 +1,111 @@
+"""The doorbells: small messages that say "look into the database"; losing one costs a tick, never a job."""
+
+import time
+from typing import Any
+from uuid import UUID
+
+import redis
+from celery import Celery
+from kombu import Connection, Exchange, Producer, Queue
+from kombu.exceptions import OperationalError
+
+from drover_shared.logging import get_logger
+from drover_shared.messages.commands import run_available
+
+SCHEDULE_JOB = "scheduler.schedule_job"
+SCHEDULER_QUEUE = "scheduler"
+
+_SOCKET_SECONDS = 0.5
+_PAUSE_SECONDS = 1.0  # after a failure nobody waits on the broker for this long; the tick does the work
+_log = get_logger("drover.queue")
+
+
+def transport_options() -> dict[str, Any]:
+    """Options of kombu's Redis transport: short time-outs, so that a dead broker costs little."""
+    return {"socket_timeout": 5.0, "socket_connect_timeout": _SOCKET_SECONDS, "visibility_timeout": 30}
+
+
+def celery_app(redis_url: str) -> Celery:
+    """The Celery application, the same for those who send and those who work; it connects on first use."""
+    app = Celery("drover", broker=redis_url)
+    app.conf.update(
+        task_ignore_result=True,
+        task_acks_late=True,
+        worker_prefetch_multiplier=1,
+        task_serializer="json",
+        accept_content=["json"],
+        broker_transport_options=transport_options(),
+        broker_connection_retry_on_startup=True,
+        broker_connection_max_retries=None,
+        worker_hijack_root_logger=False,
+        task_default_queue=SCHEDULER_QUEUE,
+        enable_utc=True,
+    )
+    return app
+
+
+def pool_queue(pool: str) -> Queue:
+    """The queue that executors of `pool` listen on."""
+    name = f"runs.{pool}"
+    return Queue(name, Exchange("runs", type="direct"), routing_key=name, durable=True)
+
+
+class Doorbell:
+    """Rings after a commit, once, with a short time-out; a failure is logged and forgotten.
+
+    Not safe for use by several threads at once: a thread has its own.
+    """
+
+    def __init__(self, redis_url: str) -> None:
+        self._app = celery_app(redis_url)
+        self._url = redis_url
+        self._connection: Connection | None = None
+        self._quiet_until = 0.0
+
+    def job_waits(self, job_id: int) -> bool:
+        """Tell the scheduler about a job; returns whether the broker took the message."""
+        return self._ring(lambda: self._send_task(job_id))
+
+    def run_waits(self, run_id: UUID, pool: str) -> bool:
+        """Tell the executors of a pool about a run; returns whether the broker took the message."""
+        return self._ring(lambda: self._publish(run_id, pool))
+
+    def close(self) -> None:
+        if self._connection is not None:
+            self._connection.release()
+            self._connection = None
+
+    def _ring(self, send: Any) -> bool:
+        if time.monotonic() < self._quiet_until:
+            return False
+        try:
+            send()
+        except (OperationalError, redis.RedisError, OSError) as error:
+            self._quiet_until = time.monotonic() + _PAUSE_SECONDS
+            self.close()
+            _log.warning("doorbell_failed", error=type(error).__name__)
+            return False
+        return True
+
+    def _connected(self) -> Connection:
+        if self._connection is None:
+            options = transport_options() | {"socket_timeout": _SOCKET_SECONDS}
+            self._connection = Connection(self._url, transport_options=options)
+            self._connection.ensure_connection(max_retries=1, interval_start=0, interval_step=0)
+        return self._connection
+
+    def _send_task(self, job_id: int) -> None:
+        with Producer(self._connected()) as producer:
+            self._app.send_task(SCHEDULE_JOB, [job_id], queue=SCHEDULER_QUEUE, producer=producer, retry=False)
+
+    def _publish(self, run_id: UUID, pool: str) -> None:
+        queue = pool_queue(pool)
+        with Producer(self._connected()) as producer:
+            producer.publish(
+                run_available(run_id, pool),
+                exchange=queue.exchange,
+                routing_key=queue.routing_key,
+                declare=[queue],
+                serializer="json",
+                retry=False,
+            )

@@ -1,0 +1,107 @@
+"""Settings are read once, from the environment, by each service's entry point.
+
+A service composes its own frozen dataclass from these readers; a bad value is one line naming the variable.
+"""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+class SettingsError(Exception):
+    """One line for the operator: which variable, what is wrong with it."""
+
+
+class Environment:
+    """Typed reads of environment variables; every error is a `SettingsError`."""
+
+    def __init__(self, values: Mapping[str, str] | None = None) -> None:
+        self._values = os.environ if values is None else values
+
+    def text(self, name: str, default: str | None = None) -> str:
+        value = self._values.get(name, "")
+        if value:
+            return value
+        if default is None:
+            raise SettingsError(f"{name} must be set (see deploy/env.example)")
+        return default
+
+    def number(self, name: str, default: float, low: float, high: float) -> float:
+        value = self._values.get(name, "")
+        try:
+            number = float(value) if value else default
+        except ValueError:
+            raise SettingsError(f"{name} must be a number, not {value!r}") from None
+        if not low <= number <= high:
+            raise SettingsError(f"{name} must be between {low:g} and {high:g}, not {number:g}")
+        return number
+
+    def integer(self, name: str, default: int, low: int, high: int) -> int:
+        number = self.number(name, default, low, high)
+        if number != int(number):
+            raise SettingsError(f"{name} must be a whole number, not {number:g}")
+        return int(number)
+
+    def choice(self, name: str, default: str, choices: tuple[str, ...]) -> str:
+        value = self.text(name, default)
+        if value not in choices:
+            raise SettingsError(f"{name} must be one of {', '.join(choices)}, not {value!r}")
+        return value
+
+    def words(self, name: str, default: str) -> tuple[str, ...]:
+        """A comma-separated list; empty entries are dropped, and at least one must be left."""
+        found = tuple(word.strip() for word in self.text(name, default).split(",") if word.strip())
+        if not found:
+            raise SettingsError(f"{name} must name at least one value")
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class LogSettings:
+    """`level`: debug to critical; `format`: json or console."""
+
+    level: str = "info"
+    format: str = "json"
+
+    @classmethod
+    def read(cls, env: Environment) -> "LogSettings":
+        return cls(
+            level=env.choice("DROVER_LOG_LEVEL", "info", ("debug", "info", "warning", "error", "critical")),
+            format=env.choice("DROVER_LOG_FORMAT", "json", ("json", "console")),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class HealthSettings:
+    """Where a worker answers /livez, /readyz and /metrics; port 0 turns them off."""
+
+    host: str
+    port: int
+
+    @classmethod
+    def read(cls, env: Environment) -> "HealthSettings":
+        return cls(
+            host=env.text("DROVER_HEALTH_HOST", "127.0.0.1"),
+            port=env.integer("DROVER_HEALTH_PORT", 0, 0, 65535),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class S3Settings:
+    """An S3-compatible object store; the secret key is kept out of `repr`."""
+
+    endpoint: str
+    bucket: str
+    access_key: str
+    secret_key: str = field(repr=False)
+    region: str = "us-east-1"
+
+    @classmethod
+    def read(cls, env: Environment) -> "S3Settings":
+        return cls(
+            endpoint=env.text("DROVER_S3_ENDPOINT"),
+            bucket=env.text("DROVER_S3_BUCKET"),
+            access_key=env.text("DROVER_S3_ACCESS_KEY"),
+            secret_key=env.text("DROVER_S3_SECRET_KEY"),
+            region=env.text("DROVER_S3_REGION", "us-east-1"),
+        )
