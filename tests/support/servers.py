@@ -10,6 +10,8 @@ import psycopg2
 from drover_cli.local import servers
 from drover_cli.local.ports import choose_port
 from drover_cli.local.process import Child, wait_until
+from drover_shared.objects import ObjectStore
+from drover_shared.settings import S3Settings
 
 S3_KEYS = ("drovertestaccesskey", "drovertestsecretkey-0123456789abcdefghij")
 REDIS_DATABASES = 512
@@ -112,5 +114,8 @@ class StackServers:
     def make_bucket(self) -> str:
         """A new empty bucket; returns its name."""
         name = f"test-{next(self._counter)}"
-        (self.home / "s3" / name).mkdir()
+        settings = S3Settings(self.s3_endpoint, name, *S3_KEYS)
+        ObjectStore(
+            settings
+        ).ensure_bucket()  # over S3: the server does not see a folder made behind its back
         return name

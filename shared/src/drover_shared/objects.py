@@ -1,0 +1,148 @@
+"""The object store: any S3, spoken to in the one way that every S3 look-alike understands.
+
+Safe for use by several threads at once. Every failure of the store is an `InfrastructureError`.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+from drover_shared.domain.errors import InfrastructureError
+from drover_shared.settings import S3Settings
+
+if TYPE_CHECKING:
+    from types_boto3_s3 import S3Client
+
+_CONNECT_SECONDS = 3
+_READ_SECONDS = 20
+_DELETE_AT_ONCE = 1000  # S3's own limit of one DeleteObjects request
+_READ_BYTES = 256 * 1024
+_MISSING = frozenset({"NoSuchKey", "404"})
+_OWNED = frozenset({"BucketAlreadyOwnedByYou", "BucketAlreadyExists"})
+
+
+class ObjectMissingError(LookupError):
+    """The store answers, and has no such object."""
+
+
+def chunk_key(run_id: UUID, seq: int) -> str:
+    """Where a log chunk lies (specification 2.9); the number has at least four digits."""
+    return f"jobs/{run_id}/chunk-{seq:04d}.log"
+
+
+def s3_client(settings: S3Settings, *, connections: int = 10) -> "S3Client":
+    """A client that opens nothing yet; `connections` is how many threads may use it without waiting.
+
+    Checksums only where S3 requires them: look-alikes fail on ranged reads otherwise.
+    """
+    return boto3.client(
+        "s3",
+        endpoint_url=settings.endpoint,
+        aws_access_key_id=settings.access_key,
+        aws_secret_access_key=settings.secret_key,
+        region_name=settings.region,
+        config=Config(
+            signature_version="s3v4",
+            request_checksum_calculation="when_required",
+            response_checksum_validation="when_required",
+            s3={"addressing_style": "path"},
+            connect_timeout=_CONNECT_SECONDS,
+            read_timeout=_READ_SECONDS,
+            retries={"mode": "standard", "total_max_attempts": 2},
+            max_pool_connections=connections,
+        ),
+    )
+
+
+class ObjectStore:
+    """One bucket."""
+
+    def __init__(self, settings: S3Settings, *, connections: int = 10) -> None:
+        self._client = s3_client(settings, connections=connections)
+        self._bucket = settings.bucket
+
+    def put(self, key: str, body: bytes) -> None:
+        """Store `body`; an object of that name is replaced."""
+        with _translated():
+            self._client.put_object(
+                Bucket=self._bucket, Key=key, Body=body, ContentType="application/octet-stream"
+            )
+
+    def get(self, key: str, start: int = 0, end: int | None = None) -> bytes:
+        """The bytes from `start` up to, not including, `end` (None: to the last one).
+
+        Raises ObjectMissingError. An empty range, and one outside of the object, are the caller's mistake.
+        """
+        return b"".join(self.stream(key, start, end))
+
+    def stream(self, key: str, start: int = 0, end: int | None = None) -> Iterator[bytes]:
+        """As `get`, in pieces, so that memory stays flat whatever the object's size."""
+        with _translated():
+            if start == 0 and end is None:
+                answer = self._client.get_object(Bucket=self._bucket, Key=key)
+            else:
+                last = "" if end is None else str(end - 1)
+                answer = self._client.get_object(Bucket=self._bucket, Key=key, Range=f"bytes={start}-{last}")
+            with closing(answer["Body"]) as body:
+                yield from body.iter_chunks(_READ_BYTES)
+
+    def delete_many(self, keys: Sequence[str]) -> None:
+        """Delete every object named; one that is not there is no error."""
+        for low in range(0, len(keys), _DELETE_AT_ONCE):
+            names = [{"Key": key} for key in keys[low : low + _DELETE_AT_ONCE]]
+            with _translated():
+                answer = self._client.delete_objects(
+                    Bucket=self._bucket,
+                    Delete={"Objects": names, "Quiet": True},  # type: ignore[typeddict-item]
+                )
+            errors = [error for error in answer.get("Errors", []) if error.get("Code") not in _MISSING]
+            if errors:
+                raise InfrastructureError(f"object store: {len(errors)} objects were not deleted")
+
+    def ensure_bucket(self) -> None:
+        """Make the bucket unless it is there; any number may call this at once."""
+        try:
+            self._client.head_bucket(Bucket=self._bucket)
+        except (ClientError, BotoCoreError) as error:
+            if _code(error) not in {*_MISSING, "NoSuchBucket"}:
+                raise _failed(error) from error
+            self._make_bucket()
+
+    def check(self) -> None:
+        """Raise InfrastructureError where the store does not answer for the bucket."""
+        with _translated():
+            self._client.head_bucket(Bucket=self._bucket)
+
+    def close(self) -> None:
+        self._client.close()
+
+    def _make_bucket(self) -> None:
+        try:
+            self._client.create_bucket(Bucket=self._bucket)
+        except (ClientError, BotoCoreError) as error:
+            if _code(error) not in _OWNED:
+                raise _failed(error) from error
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except (ClientError, BotoCoreError) as error:
+        if _code(error) in _MISSING:
+            raise ObjectMissingError("no such object") from error
+        raise _failed(error) from error
+
+
+def _code(error: Exception) -> str:
+    return str(error.response.get("Error", {}).get("Code", "")) if isinstance(error, ClientError) else ""
+
+
+def _failed(error: Exception) -> InfrastructureError:
+    """Only the kind of failure: botocore's own text may hold addresses and keys."""
+    return InfrastructureError(f"object store: {_code(error) or type(error).__name__}")
