@@ -1,5 +1,4 @@
-"""
-Starts one program so that it cannot outlive its parent, as another user where it must not be root.
+"""Starts one program so that it cannot outlive its parent, as another user where it must not be root.
 
 Run as a script by path (`python -I -S launcher.py …`), so that it starts fast and imports nothing of Drover:
 the credentials and the parent-death signal belong to the process that `exec` turns into the program, and a
@@ -23,8 +22,7 @@ CAPABILITY_VERSION_3 = 0x20080522
 
 
 def become(user: str) -> None:
-    """
-    Drop root for `user`, keeping only the right to pass folders that `user` could not.
+    """Drop root for `user`, keeping only the right to pass folders that `user` could not.
 
     A home below `/root` (mode 0700) is unreachable for anybody else; without this the folder's parents
     would have to be opened to the world.

@@ -21,8 +21,7 @@ def is_free(port: int, host: str = "127.0.0.1") -> bool:
 
 
 def choose_port(preferred: int | None, taken: Collection[int], rng: random.Random) -> int:
-    """
-    A free port: `preferred` if it still is, else a random one that is not in `taken`.
+    """A free port: `preferred` if it still is, else a random one that is not in `taken`.
 
     Raises OSError when none is found.
     """

@@ -1,0 +1,1 @@
+"""What developers run: lint, tests, lock files."""
