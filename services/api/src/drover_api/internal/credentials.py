@@ -1,0 +1,90 @@
+"""The secret fields of one credential, for a live attempt of a job that uses it; each read is audited."""
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from drover_shared.db.models import Activity, Credential, CredentialType, Executor, Job, JobRun
+from drover_shared.domain.errors import NotFoundError
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+OpenSecrets = Callable[[bytes], Mapping[str, Any]]
+ACTION = "read_secret"
+
+# `{{ field }}`; names with a dot, such as `{{ file.key }}`, stand for a path that only the executor knows.
+_PLACEHOLDER = re.compile(r"\{\{\s*([A-Za-z_][A-Za-z0-9_]*)\s*\}\}")
+
+
+def credential(
+    session: Session, run: JobRun, credential_id: int, open_secrets: OpenSecrets
+) -> dict[str, Any]:
+    """All fields of a credential, secrets in clear, and its type's injectors filled in.
+
+    Raises NotFoundError where the run's job does not use it, or it was deleted since the launch.
+    """
+    job = session.get_one(Job, run.job_id)
+    found = session.execute(
+        select(Credential, CredentialType)
+        .join(CredentialType, CredentialType.id == Credential.credential_type_id)
+        .where(Credential.id == credential_id)
+    ).one_or_none()
+    if found is None or credential_id not in used_credentials(job):
+        raise NotFoundError("This run uses no such credential.")
+    held, kind = found
+    inputs = {**held.inputs, **({} if held.secrets is None else open_secrets(held.secrets))}
+    _audit(session, run, held)
+    return {
+        "id": held.id,
+        "type": kind.namespace,
+        "name": held.name,
+        "inputs": inputs,
+        "injectors": injected(kind.injectors, inputs),
+    }
+
+
+def used_credentials(job: Job) -> set[int]:
+    """The ids of everything secret a run of `job` may read: its own, its project's, its image registry's."""
+    others = (job.project.get("scm_credential_id"), (job.environment or {}).get("credential_id"))
+    return {*job.credential_ids, *(one for one in others if one is not None)}
+
+
+def injected(injectors: Mapping[str, Any], inputs: Mapping[str, Any]) -> dict[str, Any]:
+    """`{env, extra_vars, files}` with `{{ field }}` replaced by the credential's own values.
+
+    A type's `file` (or `files`) is {name: text}; other places name its path as `{{ file.<name> }}`, which is
+    left for the executor. A field without a value becomes an empty text.
+    """
+    return {
+        "env": _filled(injectors.get("env", {}), inputs),
+        "extra_vars": _filled(injectors.get("extra_vars", {}), inputs),
+        "files": _filled({**injectors.get("file", {}), **injectors.get("files", {})}, inputs),
+    }
+
+
+def _filled(value: Any, inputs: Mapping[str, Any]) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _filled(inner, inputs) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_filled(inner, inputs) for inner in value]
+    if isinstance(value, str):
+        return _PLACEHOLDER.sub(lambda match: _text(inputs.get(match[1])), value)
+    return value
+
+
+def _text(value: Any) -> str:
+    return "" if value is None else str(value)
+
+
+def _audit(session: Session, run: JobRun, held: Credential) -> None:
+    name = session.scalars(select(Executor.name).where(Executor.id == run.executor_id)).one_or_none()
+    session.add(
+        Activity(
+            actor=f"executor:{name or 'unknown'}",
+            action=ACTION,
+            resource_type="credential",
+            resource_id=held.id,
+            organization_id=held.organization_id,
+            changes={"job_id": run.job_id, "job_run_id": str(run.id)},
+        )
+    )

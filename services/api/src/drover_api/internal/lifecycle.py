@@ -1,0 +1,185 @@
+"""Start, heartbeat and finish of an attempt."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from drover_shared.db.models import Job, JobRun
+from drover_shared.db.transitions import move_job, move_run
+from drover_shared.domain.errors import ConflictError, GoneError
+from drover_shared.domain.reasons import SENTENCES, Reason, job_status_after
+from drover_shared.domain.states import JobStatus, RunState
+from sqlalchemy import ColumnElement, func, select, update
+from sqlalchemy.orm import Session
+
+from drover_api.internal.attempts import OWNED_STATES, LeaseTerms, live_run, locked_job, owned_run
+from drover_api.internal.gaps import Gaps, committed_log_seq, committed_seq, gaps, stored_log_bytes
+
+KILL_AFTER = timedelta(seconds=30)  # a graceful cancel that has not worked by then becomes a kill
+
+
+@dataclass(frozen=True, slots=True)
+class Beat:
+    """The answer to a heartbeat."""
+
+    lease_expires_at: datetime
+    cancel: str
+    committed_seq: int
+    committed_log_seq: int
+    gaps: Gaps
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """What an executor says when its work is over: the outcome, and how much it put out."""
+
+    state: RunState
+    exit_code: int | None
+    error_reason: str | None
+    error_detail: str | None
+    last_seq: int
+    log_chunks: int
+    log_bytes: int
+    log_sha256: str
+
+
+def start(
+    session: Session, run_id: UUID, token: str | None, project_revision: str | None, terms: LeaseTerms
+) -> str:
+    """`starting` → `running`, for the run and its job; returns how a cancel stands. A repeat changes nothing."""
+    run = live_run(session, run_id, token)
+    job = locked_job(session, run.job_id)
+    moved = move_run(
+        session,
+        run_id,
+        RunState.RUNNING,
+        _token_is(run),
+        started_at=func.now(),
+        last_heartbeat_at=func.now(),
+        lease_expires_at=terms.expiry(),
+        project_revision=project_revision,
+    )
+    if moved:
+        _job_runs(session, job)
+    else:
+        live_run(session, run_id, token)
+    return cancel_wish(session, job.id)
+
+
+def _job_runs(session: Session, job: Job) -> None:
+    started_at = func.coalesce(Job.started_at, func.now())
+    if not move_job(session, job.id, JobStatus.RUNNING, started_at=started_at):
+        raise ConflictError(f"The job is {job.status}.")
+
+
+def cancel_wish(session: Session, job_id: int) -> str:
+    """`none`, `graceful`, or `kill` once a graceful cancel had its time."""
+    overdue: ColumnElement[bool] = Job.cancel_requested_at < func.now() - KILL_AFTER
+    job = session.execute(select(Job.cancel_requested, overdue).where(Job.id == job_id)).one_or_none()
+    if job is None or not job[0]:
+        return "none"
+    return "kill" if job[1] else "graceful"
+
+
+def heartbeat(
+    session: Session, run_id: UUID, token: str | None, last_seq: int, last_log_seq: int, terms: LeaseTerms
+) -> Beat:
+    """Renew the lease and say what is stored; an attempt whose `finish` was taken is told what is missing.
+
+    Raises GoneError where the platform ended the attempt.
+    """
+    run = owned_run(session, run_id, token)
+    lease = session.execute(
+        update(JobRun)
+        .where(JobRun.id == run_id, _token_is(run), JobRun.state.in_(OWNED_STATES))
+        .values(last_heartbeat_at=func.now(), lease_expires_at=terms.expiry())
+        .returning(JobRun.lease_expires_at)
+        .execution_options(synchronize_session=False)
+    ).scalar()
+    if lease is None:
+        lease = _lease_of_finished(session, run_id, token)
+    return Beat(
+        lease_expires_at=lease,
+        cancel=cancel_wish(session, run.job_id),
+        committed_seq=committed_seq(session, run_id),
+        committed_log_seq=committed_log_seq(session, run_id),
+        gaps=gaps(session, run_id, last_seq, last_log_seq),
+    )
+
+
+def _lease_of_finished(session: Session, run_id: UUID, token: str | None) -> datetime:
+    run = owned_run(session, run_id, token)
+    if run.final_event_seq is None or run.lease_expires_at is None:
+        raise GoneError("This attempt is over.")
+    return run.lease_expires_at
+
+
+def finish(session: Session, run_id: UUID, token: str | None, ending: Ending) -> Gaps | None:
+    """End the attempt and its job in one transaction; returns what is missing, None once all is stored.
+
+    The first call decides; a repeat only reports. Raises ConflictError where the attempt ended otherwise, or
+    would succeed without having started, and GoneError where the platform ended it.
+    """
+    run = owned_run(session, run_id, token)
+    if run.state in OWNED_STATES:
+        _end(session, run, ending)
+        run = owned_run(session, run_id, token)
+    if run.final_event_seq is None:
+        raise GoneError("This attempt is over.")
+    if run.state != ending.state:
+        raise ConflictError(f"This attempt ended as {run.state}.")
+    return _unfinished_output(session, run)
+
+
+def _end(session: Session, run: JobRun, ending: Ending) -> None:
+    job = locked_job(session, run.job_id)
+    reason = _reason(ending)
+    moved = move_run(
+        session,
+        run.id,
+        ending.state,
+        _token_is(run),
+        exit_code=ending.exit_code,
+        error_reason=reason,
+        error_detail=ending.error_detail,
+        final_event_seq=ending.last_seq,
+        final_log_chunks=ending.log_chunks,
+        final_log_bytes=ending.log_bytes,
+        final_log_sha256=ending.log_sha256,
+    )
+    if moved:
+        _end_job(session, job, ending, reason)
+    elif ending.state is RunState.SUCCESSFUL and run.state == RunState.STARTING:
+        raise ConflictError("This attempt has not started.")
+
+
+def _end_job(session: Session, job: Job, ending: Ending, reason: str | None) -> None:
+    target = job_status_after(ending.state, reason)
+    detail = ending.error_detail or _sentence(reason)
+    if not move_job(session, job.id, target, error_reason=reason, error_detail=detail):
+        raise ConflictError(f"The job is {job.status}.")
+
+
+def _reason(ending: Ending) -> str | None:
+    match ending.state:
+        case RunState.SUCCESSFUL:
+            return None
+        case RunState.CANCELED:
+            return ending.error_reason or Reason.CANCELED
+        case _:
+            return ending.error_reason or Reason.PLAYBOOK_FAILED
+
+
+def _sentence(reason: str | None) -> str | None:
+    return SENTENCES[Reason(reason)] if reason in set(Reason) else None
+
+
+def _unfinished_output(session: Session, run: JobRun) -> Gaps | None:
+    chunks = run.final_log_chunks or 0
+    found = gaps(session, run.id, run.final_event_seq or 0, chunks - 1)
+    complete = not found.missing and not found.missing_log
+    return None if complete and stored_log_bytes(session, run.id) == run.final_log_bytes else found
+
+
+def _token_is(run: JobRun) -> ColumnElement[bool]:
+    return JobRun.run_token_hash == run.run_token_hash
