@@ -1,15 +1,73 @@
 """The commands of `./drover`."""
 
+from typing import Annotated
+
 import typer
+
+from drover_cli import commands_stack, console
+from drover_cli.console import told_plainly
+from drover_cli.local.control import Stack
+from drover_cli.paths import ROOT
+from drover_cli.tools import checks
+from drover_cli.tools.locks import compile_all
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Drover runs Ansible for teams.")
 
 
-@app.command()
-def lock() -> None:
-    """Pin every dependency again."""
+def here() -> Stack:
+    with told_plainly():
+        return commands_stack.stack_here()
 
 
-@app.command()
+@app.command(rich_help_panel="The stack on this machine")
+def up(
+    detach: Annotated[bool, typer.Option("--detach", "-d", help="Return when everything is ready.")] = False,
+) -> None:
+    """Start PostgreSQL, Redis, S3 and Drover's services; Ctrl-C stops them."""
+    commands_stack.up(here(), detach=detach)
+
+
+@app.command(rich_help_panel="The stack on this machine")
+def down() -> None:
+    """Stop everything; the data is kept."""
+    commands_stack.down(here())
+
+
+@app.command(rich_help_panel="The stack on this machine")
+def status() -> None:
+    """Show each service: process, port, readiness."""
+    raise typer.Exit(commands_stack.status(here()))
+
+
+@app.command(rich_help_panel="The stack on this machine")
+def logs(
+    service: Annotated[str, typer.Argument(help="api, scheduler, event-ingest, log-store, executor, …")],
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on as it grows.")] = False,
+) -> None:
+    """Show the end of a service's log."""
+    commands_stack.logs(here(), service, follow=follow)
+
+
+@app.command(
+    rich_help_panel="Development",
+    context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []},
+)
+def test(context: typer.Context) -> None:
+    """Run the tests on servers of their own; arguments go to pytest."""
+    raise typer.Exit(checks.test(ROOT, context.args))
+
+
+@app.command(rich_help_panel="Development")
 def lint() -> None:
-    """Check."""
+    """Check style, format, types and imports."""
+    failed = checks.lint(ROOT, console.checked)
+    raise typer.Exit(failed)
+
+
+@app.command(rich_help_panel="Development")
+def lock(
+    upgrade: Annotated[bool, typer.Option(help="Take newer versions, too.")] = False,
+) -> None:
+    """Pin every dependency again, with hashes."""
+    for path in compile_all(ROOT, upgrade=upgrade):
+        typer.echo(path)

@@ -14,11 +14,15 @@ from drover_cli.local.errors import LocalError
 
 LAUNCHER = Path(__file__).with_name("launcher.py")
 POLL_SECONDS = 0.02
+LOG_BYTES = 20_000_000  # a longer log is set aside at the next start
 
 
 @dataclass(frozen=True)
 class Program:
-    """How to run something: `stop_signal` asks it to end (and is what it gets when its parent dies)."""
+    """How to run something: `stop_signal` asks it to end (and is what it gets when its parent dies).
+
+    Of the caller's DROVER_… variables it sees those in `env` alone.
+    """
 
     name: str
     command: Sequence[str]
@@ -36,6 +40,8 @@ class Child:
     def __init__(self, program: Program) -> None:
         self.program = program
         program.log.parent.mkdir(parents=True, exist_ok=True)
+        if program.log.exists() and program.log.stat().st_size > LOG_BYTES:
+            program.log.replace(program.log.with_suffix(".old.log"))
         launcher = [sys.executable, "-I", "-S", str(LAUNCHER), "--parent", str(os.getpid())]
         launcher += ["--death-signal", program.stop_signal.name, "--user", program.user, "--"]
         with program.log.open("ab") as log:
@@ -44,7 +50,7 @@ class Child:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                env={**os.environ, **program.env},
+                env={**inherited_environment(), **program.env},
                 cwd=program.cwd,
                 start_new_session=True,  # Ctrl-C reaches the supervisor alone; it stops its children in order
             )
@@ -73,7 +79,14 @@ class Child:
         self._popen.wait()
 
 
-def wait_until(ready: Callable[[], bool], child: Child, seconds: float) -> None:
+def inherited_environment() -> dict[str, str]:
+    """The caller's environment without what speaks to Drover's services."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("DROVER_")}
+
+
+def wait_until(
+    ready: Callable[[], bool], child: Child, seconds: float, pause: Callable[[float], None] = time.sleep
+) -> None:
     """Poll `ready` until it is true. Raises LocalError when the child ends first or `seconds` pass."""
     name, log = child.program.name, child.program.log
     deadline = time.monotonic() + seconds
@@ -83,7 +96,7 @@ def wait_until(ready: Callable[[], bool], child: Child, seconds: float) -> None:
             raise LocalError(f"{name} ended while starting (exit {code}): {last_line(log)}", log=log)
         if time.monotonic() > deadline:
             raise LocalError(f"{name} was not ready after {seconds:.0f} s", log=log)
-        time.sleep(POLL_SECONDS)
+        pause(POLL_SECONDS)
 
 
 def last_line(log: Path) -> str:

@@ -1,0 +1,151 @@
+"""up, down, status, logs: the embedded stack as seen from the terminal."""
+
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+
+import typer
+from rich.table import Table
+
+from drover_cli.console import StartProgress, err, out, told_plainly
+from drover_cli.local.control import Stack
+from drover_cli.local.health import is_ready
+from drover_cli.local.home import SERVERS, SERVICES, Home
+from drover_cli.local.servers import HOST, accepts
+from drover_cli.local.state import ServiceState, StackState, is_alive
+
+TAIL_BYTES = 64_000
+FOLLOW_SECONDS = 0.2
+
+
+def stack_here() -> Stack:
+    return Stack(Home.from_environment(os.environ))
+
+
+def up(stack: Stack, *, detach: bool) -> None:
+    """Start the stack; stay with it in the foreground unless `detach`."""
+    with told_plainly():
+        running = stack.current()
+        if running is not None:
+            out.print(f"Drover is already up: {api_url(running)} [dim](./drover status, ./drover down)[/]")
+            return
+        process = stack.spawn(tied=not detach)
+        try:
+            with StartProgress() as progress:
+                state = stack.wait_ready(process, progress.show)
+            show_ready(stack, state)
+            if not detach:
+                out.print("[dim]Ctrl-C stops it[/]")
+                process.wait()
+                err.print(f"the supervisor ended; log: {stack.home.log('supervisor')}")
+                raise typer.Exit(1)
+        except KeyboardInterrupt:
+            stop_with_progress(stack)
+            raise typer.Exit(130) from None
+
+
+def api_url(state: StackState) -> str:
+    """Where the API of a running stack is; empty while it is still starting its servers."""
+    api = state.services.get("api")
+    return f"http://{HOST}:{api.port}" if api else ""
+
+
+def show_ready(stack: Stack, state: StackState) -> None:
+    url = api_url(state)
+    password = stack.home.password_to_show()
+    login = f"admin / [bold]{password}[/] [dim](shown once; kept in {stack.home.folder / 'secrets.json'})[/]"
+    out.print(f"\n[bold green]Drover is ready[/]   API  {url}/api/v1")
+    out.print(f"                  docs {url}/api/v1/docs")
+    out.print(f"                  login {login}" if password else "                  login admin")
+
+
+def stop_with_progress(stack: Stack) -> bool:
+    """Stop the stack while a second Ctrl-C still only asks again, more urgently."""
+    ignored = signal.signal(signal.SIGINT, lambda _number, _frame: None)
+    try:
+        with out.status("stopping") if sys.stdout.isatty() else told_plainly():
+            ran = stack.stop()
+    finally:
+        signal.signal(signal.SIGINT, ignored)
+    out.print("Drover is stopped; its data is kept")
+    return ran
+
+
+def down(stack: Stack) -> None:
+    with told_plainly():
+        if stack.current() is None:
+            out.print("Drover is not running")
+        else:
+            stop_with_progress(stack)
+
+
+def is_serving(name: str, service: ServiceState) -> bool:
+    if not is_alive(service):
+        return False
+    return accepts(service.port) if name in SERVERS else is_ready(HOST, service.port)
+
+
+def status(stack: Stack) -> int:
+    """Print the table; returns 0 when everything is ready, else 1."""
+    state = stack.current()
+    if state is None:
+        out.print("Drover is not running [dim](./drover up)[/]")
+        return 1
+    table = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0))
+    for name in ("service", "pid", "port", "ready", "uptime", "restarts"):
+        table.add_column(name, justify="right" if name in {"pid", "port", "uptime", "restarts"} else "left")
+    serving = 0
+    for name in SERVICES:
+        service = state.services.get(name)
+        if service is None:
+            table.add_row(name, "-", "-", "[yellow]not started[/]", "-", "-")
+            continue
+        ready = is_serving(name, service)
+        serving += ready
+        up_for = format_seconds(time.time() - service.started_at) if is_alive(service) else "-"
+        word = "[green]yes[/]" if ready else "[red]no[/]"
+        table.add_row(name, str(service.pid), str(service.port), word, up_for, str(service.restarts))
+    out.print(table)
+    out.print(f"\n{state.phase}  {api_url(state)}  [dim]{stack.home.folder}[/]")
+    return 0 if serving == len(SERVICES) else 1
+
+
+def format_seconds(seconds: float) -> str:
+    """For people: `42 s`, `3 min`, `5 h`, `2 d`."""
+    for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
+        if seconds >= size:
+            return f"{seconds / size:.0f} {unit}"
+    return f"{max(seconds, 0):.0f} s"
+
+
+def logs(stack: Stack, service: str, *, follow: bool) -> None:
+    """Print the end of a service's log, and go on with it when `follow`."""
+    known = [*SERVICES, "supervisor", "migrate", "create-admin"]
+    if service not in known:
+        err.print(f"[bold red]drover:[/] no service {service!r}; one of: {', '.join(known)}", soft_wrap=True)
+        raise typer.Exit(2)
+    path = stack.home.log(service)
+    if not path.exists():
+        err.print(f"[bold red]drover:[/] {service} has no log yet: {path}", soft_wrap=True)
+        raise typer.Exit(1)
+    try:
+        copy_log(path, follow=follow)
+    except KeyboardInterrupt:
+        return
+
+
+def copy_log(path: Path, *, follow: bool) -> None:
+    with path.open("rb") as file:
+        size = file.seek(0, os.SEEK_END)
+        file.seek(max(0, size - TAIL_BYTES))
+        if size > TAIL_BYTES:
+            file.readline()  # the first line is a torn one
+        while True:
+            for block in iter(lambda: file.read(TAIL_BYTES), b""):
+                sys.stdout.buffer.write(block)
+            sys.stdout.buffer.flush()
+            if not follow:
+                return
+            time.sleep(FOLLOW_SECONDS)
