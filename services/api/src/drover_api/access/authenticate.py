@@ -1,0 +1,88 @@
+"""From credentials to a principal: bearer tokens everywhere, HTTP Basic for making one."""
+
+from datetime import timedelta
+
+from drover_shared.db.models import Token, User
+from drover_shared.domain.errors import ForbiddenError, UnauthenticatedError
+from drover_shared.ids import token_hash
+from flask import current_app, request
+from sqlalchemy import func, or_, select, update
+from sqlalchemy.orm import Session
+
+from drover_api.access.passwords import verify_password
+from drover_api.access.principal import Principal, set_principal
+from drover_api.access.throttle import LoginThrottle
+from drover_api.deps import deps
+from drover_api.http.body import text_fault
+
+THROTTLE_EXTENSION = "drover-login-throttle"
+LAST_USED_PRECISION = timedelta(minutes=1)  # `last_used_at` is written at most this often
+_READS = frozenset({"GET", "HEAD", "OPTIONS"})
+
+
+def bearer_token() -> str:
+    """The token of the `Authorization` header; UnauthenticatedError where there is none."""
+    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+    if scheme.lower() != "bearer" or not token.strip():
+        raise UnauthenticatedError("a bearer token is required")
+    return token.strip()
+
+
+def require_token() -> None:
+    """Before a request: authenticate it, and keep a token of scope `read` from writing."""
+    with deps().sessions() as db:
+        principal = _authenticate(db, bearer_token())
+    if principal.scope != "write" and request.method not in _READS:
+        raise ForbiddenError("this token's scope is read")
+    set_principal(principal)
+
+
+def _authenticate(db: Session, token: str) -> Principal:
+    digest = token_hash(token.encode("utf-8", "replace").decode())
+    used_lately = Token.last_used_at > func.now() - LAST_USED_PRECISION
+    row = db.execute(
+        select(Token.id, Token.scope, User, used_lately.label("used_lately"))
+        .join(User, User.id == Token.user_id)
+        .where(
+            Token.token_hash == digest,
+            or_(Token.expires_at.is_(None), Token.expires_at > func.now()),
+            User.is_active,
+        )
+    ).first()
+    if row is None:
+        raise UnauthenticatedError("the token is unknown, expired or revoked")
+    if not row.used_lately:
+        db.execute(update(Token).where(Token.id == row.id).values(last_used_at=func.now()))
+        db.commit()
+    return _principal(row.User, row.scope, row.id)
+
+
+def _principal(user: User, scope: str, token_id: int | None) -> Principal:
+    return Principal(
+        user_id=user.id,
+        username=user.username,
+        is_superuser=user.is_superuser,
+        is_system_auditor=user.is_system_auditor,
+        scope=scope,
+        token_id=token_id,
+    )
+
+
+def authenticate_basic(db: Session) -> Principal:
+    """The user of the request's HTTP Basic credentials; UnauthenticatedError or ThrottledError."""
+    given = request.authorization
+    if given is None or given.type != "basic" or given.username is None or given.password is None:
+        raise UnauthenticatedError("HTTP Basic credentials are required")
+    throttle: LoginThrottle = current_app.extensions[THROTTLE_EXTENSION]
+    key = (given.username, request.remote_addr or "")
+    throttle.check(key)
+    user = None
+    if text_fault(given.username) is None:
+        user = db.scalar(select(User).where(User.username == given.username, User.is_active))
+    if not verify_password(user.password_hash if user else None, given.password) or user is None:
+        throttle.failed(key)
+        raise UnauthenticatedError("the user name or the password is wrong")
+    throttle.succeeded(key)
+    principal = _principal(user, "write", None)
+    set_principal(principal)
+    return principal

@@ -1,0 +1,32 @@
+"""The one who asks."""
+
+from dataclasses import dataclass
+
+from drover_shared.domain.errors import UnauthenticatedError
+from flask import g
+
+_PRINCIPAL = "drover_principal"
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """An authenticated user with the scope of the token in use (`read` or `write`)."""
+
+    user_id: int
+    username: str
+    is_superuser: bool
+    is_system_auditor: bool
+    scope: str = "write"
+    token_id: int | None = None
+
+
+def set_principal(principal: Principal) -> None:
+    setattr(g, _PRINCIPAL, principal)
+
+
+def current_principal() -> Principal:
+    """The user of this request. Raises UnauthenticatedError where nobody was authenticated."""
+    principal: Principal | None = g.get(_PRINCIPAL)
+    if principal is None:
+        raise UnauthenticatedError("authentication is required")
+    return principal

@@ -1,0 +1,66 @@
+"""The WSGI application: `create_app(deps)` connects nothing."""
+
+from collections.abc import Iterable
+from importlib import import_module
+from typing import Any
+
+from flask import Flask
+
+from drover_api import health, problems
+from drover_api.access.authenticate import THROTTLE_EXTENSION
+from drover_api.access.throttle import LoginThrottle
+from drover_api.deps import EXTENSION, Deps
+from drover_api.http import docs, headers
+from drover_api.http.blueprint import PREFIX, IdConverter
+from drover_api.http.fields import MAX_BIGINT
+from drover_api.http.unit import UnitOfWorkFlask, close_session
+from drover_api.version import VERSION
+
+MAX_BODY_BYTES = 32 * 1024 * 1024  # ten thousand hosts with their variables in one request
+
+# Every module of routes; each has a blueprint `blp`, or several in `BLUEPRINTS`.
+ROUTES: tuple[str, ...] = ()
+
+
+def _blueprints(module_name: str) -> Iterable[Any]:
+    module = import_module(module_name)
+    return getattr(module, "BLUEPRINTS", None) or (module.blp,)
+
+
+def create_app(deps: Deps) -> Flask:
+    """The application over `deps`; many may live in one process."""
+    app = UnitOfWorkFlask("drover_api", static_folder=None)
+    app.config.update(
+        MAX_CONTENT_LENGTH=MAX_BODY_BYTES,
+        API_TITLE="Drover API",
+        API_VERSION=VERSION,
+        OPENAPI_VERSION="3.1.0",
+        OPENAPI_URL_PREFIX=PREFIX,
+        OPENAPI_JSON_PATH="openapi.json",
+        API_SPEC_OPTIONS=docs.SPEC_OPTIONS,
+        PROPAGATE_EXCEPTIONS=False,
+    )
+    app.json.sort_keys = False  # type: ignore[attr-defined]  # the default provider has it
+    app.extensions[EXTENSION] = deps
+    app.extensions[THROTTLE_EXTENSION] = LoginThrottle(deps.clock)
+    app.url_map.converters["id"] = IdConverter
+    app.url_map.strict_slashes = False
+    app.teardown_appcontext(close_session)
+    headers.register(app)
+    problems.register(app)
+    app.register_blueprint(health.blp)
+    app.register_blueprint(docs.blp)
+    _register_routes(app)
+    return app
+
+
+def _register_routes(app: Flask) -> None:
+    api = problems.ProblemApi(app)
+    api.register_converter(
+        IdConverter,
+        lambda _converter: {"type": "integer", "minimum": 1, "maximum": MAX_BIGINT},
+    )
+    docs.register_fields(api)
+    for module_name in ROUTES:
+        for blueprint in _blueprints(module_name):
+            api.register_blueprint(blueprint)

@@ -1,0 +1,44 @@
+"""/livez, /readyz and /metrics on the API's own port."""
+
+from collections.abc import Callable
+
+from drover_shared.db.engine import check_database
+from drover_shared.health import run_checks
+from flask import Blueprint, Response, jsonify
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+
+from drover_api.deps import Deps, deps
+
+blp = Blueprint("health", __name__)
+
+
+def checks(found: Deps) -> dict[str, Callable[[], object]]:
+    """A check a dependency; each raises where it does not answer."""
+    return {
+        "database": lambda: check_database(found.engine),
+        "queue": found.redis.ping,
+        "object_store": lambda: found.s3.head_bucket(Bucket=found.settings.s3.bucket),
+    }
+
+
+@blp.get("/livez")
+def livez() -> Response:
+    return jsonify(status="ok", checks={})
+
+
+@blp.get("/readyz")
+def readyz() -> tuple[Response, int]:
+    ok, results = run_checks({name: _quiet(check) for name, check in checks(deps()).items()})
+    return jsonify(status="ok" if ok else "unavailable", checks=results), 200 if ok else 503
+
+
+def _quiet(check: Callable[[], object]) -> Callable[[], None]:
+    def run() -> None:
+        check()
+
+    return run
+
+
+@blp.get("/metrics")
+def metrics() -> Response:
+    return Response(generate_latest(), content_type=CONTENT_TYPE_LATEST)

@@ -1,0 +1,74 @@
+"""gunicorn, embedded: one process a worker, a thread pool in each."""
+
+import json
+from typing import Any
+
+import gunicorn.util
+from flask import Flask
+from gunicorn import glogging
+from gunicorn.app.base import BaseApplication
+
+from drover_api.app import create_app
+from drover_api.deps import make_deps
+from drover_api.settings import ApiSettings
+
+STOP_SECONDS = 8  # requests in flight may end within this time
+_PLAIN_ERROR = (
+    "HTTP/1.1 {code} {reason}\r\nConnection: close\r\nContent-Type: application/problem+json\r\n"
+    "Content-Length: {length}\r\n\r\n{body}"
+)
+
+
+class Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
+    """Serves `create_app`; the dependencies are made in each worker, after the fork."""
+
+    def __init__(self, settings: ApiSettings) -> None:
+        self._settings = settings
+        super().__init__()
+
+    def load_config(self) -> None:
+        options = {
+            "bind": [f"{self._settings.host}:{self._settings.port}"],
+            "workers": self._settings.workers,
+            "threads": self._settings.threads,
+            "worker_class": "gthread",
+            "graceful_timeout": STOP_SECONDS,
+            "timeout": 60,
+            "keepalive": 65,
+            "loglevel": self._settings.log.level,
+            "logger_class": Logger,
+            "proc_name": "drover-api",
+            "worker_tmp_dir": None,
+            "limit_request_line": 8190,
+        }
+        for name, value in options.items():
+            self.cfg.set(name, value)
+
+    def load(self) -> Flask:
+        return create_app(make_deps(self._settings))
+
+
+class Logger(glogging.Logger):  # type: ignore[misc]  # gunicorn has no types
+    """gunicorn's messages through the service's own structured log; requests are not logged one by one."""
+
+    def setup(self, cfg: Any) -> None:
+        self.cfg = cfg
+        self._access_log_enabled = False
+        self.error_log.handlers.clear()
+        self.error_log.propagate = True
+        self.error_log.setLevel(cfg.loglevel.upper())
+
+
+def write_plain_error(sock: Any, status_int: int, reason: str, mesg: str) -> None:
+    """Gunicorn's answer to a request it cannot read, as a problem instead of a page of HTML."""
+    del mesg  # may repeat what the client sent
+    problem = {"type": "about:blank", "title": reason, "status": status_int, "detail": "malformed request"}
+    body = json.dumps(problem)
+    answer = _PLAIN_ERROR.format(code=status_int, reason=reason, length=len(body), body=body)
+    gunicorn.util.write_nonblock(sock, answer.encode("latin-1"))
+
+
+def serve(settings: ApiSettings) -> None:
+    """Serve until SIGTERM."""
+    gunicorn.util.write_error = write_plain_error
+    Server(settings).run()

@@ -1,0 +1,40 @@
+"""Settings of the API, read once by its entry point."""
+
+from dataclasses import dataclass, field
+
+from drover_shared.settings import Environment, LogSettings, S3Settings
+
+
+@dataclass(frozen=True, slots=True)
+class ApiSettings:
+    """`secret_keys` is "id:fernetkey[,…]", the first encrypts; times are in seconds."""
+
+    database_url: str = field(repr=False)
+    redis_url: str = field(repr=False)
+    s3: S3Settings
+    secret_keys: tuple[str, ...] = field(repr=False)
+    registration_token: str = field(repr=False)
+    host: str = "127.0.0.1"
+    port: int = 8080
+    workers: int = 2
+    threads: int = 16
+    lease_seconds: int = 30
+    heartbeat_seconds: int = 5
+    log: LogSettings = field(default_factory=LogSettings)
+
+    @classmethod
+    def read(cls, env: Environment) -> "ApiSettings":
+        return cls(
+            database_url=env.text("DROVER_DATABASE_URL"),
+            redis_url=env.text("DROVER_REDIS_URL"),
+            s3=S3Settings.read(env),
+            secret_keys=env.words("DROVER_SECRET_KEYS", env.text("DROVER_SECRET_KEYS")),
+            registration_token=env.text("DROVER_REGISTRATION_TOKEN"),
+            host=env.text("DROVER_API_HOST", "127.0.0.1"),
+            port=env.integer("DROVER_PORT", 8080, 1, 65535),
+            workers=env.integer("DROVER_API_WORKERS", 2, 1, 64),
+            threads=env.integer("DROVER_API_THREADS", 16, 1, 256),
+            lease_seconds=env.integer("DROVER_LEASE_SECONDS", 30, 1, 3600),
+            heartbeat_seconds=env.integer("DROVER_HEARTBEAT_SECONDS", 5, 1, 600),
+            log=LogSettings.read(env),
+        )
