@@ -16,7 +16,6 @@ from drover_shared.domain.errors import ConflictError, GoneError, Unauthenticate
 from drover_shared.domain.states import RunState
 from sqlalchemy import Engine, text
 from sqlalchemy.orm import Session, sessionmaker
-
 from support.job_rows import QueuedJob, add_executor, add_queued_job
 
 TERMS = LeaseTerms(lease_seconds=30, heartbeat_interval_seconds=5)

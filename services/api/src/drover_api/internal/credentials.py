@@ -4,15 +4,16 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from drover_shared.db.models import Activity, Credential, CredentialType, Executor, Job, JobRun
+from drover_shared.db.models import Credential, CredentialType, Executor, Job, JobRun
 from drover_shared.domain.errors import NotFoundError
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-OpenSecrets = Callable[[bytes], Mapping[str, Any]]
-ACTION = "read_secret"
+from drover_api.activity import record
 
-# `{{ field }}`; names with a dot, such as `{{ file.key }}`, stand for a path that only the executor knows.
+OpenSecrets = Callable[[bytes], Mapping[str, Any]]
+
+# `{{ field }}`; names with a dot, such as `{{ drover.filename }}`, stand for a path only the executor knows.
 _PLACEHOLDER = re.compile(r"\{\{\s*([A-Za-z_][A-Za-z0-9_]*)\s*\}\}")
 
 
@@ -52,13 +53,15 @@ def used_credentials(job: Job) -> set[int]:
 def injected(injectors: Mapping[str, Any], inputs: Mapping[str, Any]) -> dict[str, Any]:
     """`{env, extra_vars, files}` with `{{ field }}` replaced by the credential's own values.
 
-    A type's `file` (or `files`) is {name: text}; other places name its path as `{{ file.<name> }}`, which is
-    left for the executor. A field without a value becomes an empty text.
+    `files` is {name: text}, its names as in the type's `file`: `template`, or `template.<name>` for several.
+    Other places name a file's path as `{{ drover.filename }}` or `{{ drover.filename.<name> }}`, which is
+    left for the executor. What comes out empty, because its field has no value, is left out.
     """
+    env, extra_vars = (_filled(injectors.get(kind, {}), inputs) for kind in ("env", "extra_vars"))
     return {
-        "env": _filled(injectors.get("env", {}), inputs),
-        "extra_vars": _filled(injectors.get("extra_vars", {}), inputs),
-        "files": _filled({**injectors.get("file", {}), **injectors.get("files", {})}, inputs),
+        "env": {key: value for key, value in env.items() if value != ""},
+        "extra_vars": {key: value for key, value in extra_vars.items() if value != ""},
+        "files": _filled(injectors.get("file", {}), inputs),
     }
 
 
@@ -78,13 +81,12 @@ def _text(value: Any) -> str:
 
 def _audit(session: Session, run: JobRun, held: Credential) -> None:
     name = session.scalars(select(Executor.name).where(Executor.id == run.executor_id)).one_or_none()
-    session.add(
-        Activity(
-            actor=f"executor:{name or 'unknown'}",
-            action=ACTION,
-            resource_type="credential",
-            resource_id=held.id,
-            organization_id=held.organization_id,
-            changes={"job_id": run.job_id, "job_run_id": str(run.id)},
-        )
+    record(
+        session,
+        f"executor:{name or 'unknown'}",
+        "read_secret",
+        "credential",
+        held.id,
+        organization_id=held.organization_id,
+        changes={"job_id": [None, run.job_id], "job_run_id": [None, str(run.id)]},
     )

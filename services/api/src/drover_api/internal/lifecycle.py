@@ -46,7 +46,7 @@ class Ending:
 def start(
     session: Session, run_id: UUID, token: str | None, project_revision: str | None, terms: LeaseTerms
 ) -> str:
-    """`starting` → `running`, for the run and its job; returns how a cancel stands. A repeat changes nothing."""
+    """`starting` → `running`, run and job; returns how a cancel stands. A repeat changes nothing."""
     run = live_run(session, run_id, token)
     job = locked_job(session, run.job_id)
     moved = move_run(

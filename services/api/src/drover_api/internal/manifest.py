@@ -63,11 +63,11 @@ def _inventory(session: Session, job: Job) -> dict[str, Any]:
     frozen = session.scalars(
         select(InventorySnapshot.manifest).where(InventorySnapshot.id == job.inventory_snapshot_id)
     ).one()
-    return {"mode": frozen["mode"], "content": frozen.get("content"), "path": frozen.get("path")} | frozen
+    return {"mode": "inline", "content": None, "path": None, **frozen}
 
 
 def _credentials(session: Session, job: Job) -> list[dict[str, Any]]:
-    """In the order of the launch; one deleted since is listed too, so that fetching it fails the run openly."""
+    """In the launch's order; one deleted since is listed too, so that fetching it fails the run openly."""
     rows = session.execute(
         select(Credential.id, CredentialType.namespace, Credential.name)
         .join(CredentialType, CredentialType.id == Credential.credential_type_id)

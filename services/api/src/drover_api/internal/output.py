@@ -49,7 +49,7 @@ def decoded(body: str) -> bytes:
 
 def _add(client: "redis.Redis", stream: str, fields: dict[bytes, bytes]) -> None:
     try:
-        if cast("int", client.xlen(stream)) >= STREAM_LIMIT:
+        if client.xlen(stream) >= STREAM_LIMIT:
             raise InfrastructureError(f"stream {stream} is full")
         client.xadd(stream, cast("Any", fields))
     except redis.RedisError as error:

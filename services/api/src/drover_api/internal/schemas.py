@@ -19,7 +19,7 @@ class Tolerant(ma.Schema):
         unknown = ma.EXCLUDE
 
 
-def _pools(**kwargs: Any) -> fields.List:
+def _pools(**kwargs: Any) -> "fields.List[Any]":
     return fields.List(text(1, 128), validate=validate.Length(1, MAX_POOLS), **kwargs)
 
 
@@ -84,7 +84,7 @@ class BeatSchema(Tolerant):
     last_log_seq = _count(-1, required=True)
 
 
-def _ranges() -> fields.List:
+def _ranges() -> "fields.List[Any]":
     return fields.List(fields.List(fields.Integer(), metadata={"example": [3, 7]}))
 
 
@@ -113,7 +113,7 @@ class FinishSchema(Tolerant):
     state = fields.Enum(RunState, by_value=True, required=True)
     exit_code = integer(-MAX_INT, MAX_INT, load_default=None, allow_none=True)
     error_reason = text(1, 128, load_default=None, allow_none=True)
-    error_detail = text(0, MAX_DETAIL, load_default=None, allow_none=True)
+    error_detail = fields.String(load_default=None, allow_none=True)
     last_seq = _count(0, required=True)
     log_chunks = _count(0, required=True)
     log_bytes = _count(0, required=True)

@@ -1,0 +1,135 @@
+"""Routes that an executor calls for one attempt."""
+
+from http import HTTPStatus
+from typing import Any
+from uuid import UUID
+
+from flask import Response, jsonify
+
+from drover_api.deps import deps
+from drover_api.http.unit import after_commit, session
+from drover_api.internal import attempts, credentials, executors, lifecycle, manifest, output
+from drover_api.internal.http import InternalBlueprint, given_token, lease_terms
+from drover_api.internal.schemas import (
+    MAX_DETAIL,
+    BeatAnswerSchema,
+    BeatSchema,
+    ChunkSchema,
+    ClaimedSchema,
+    ClaimSchema,
+    EventsSchema,
+    FinishedSchema,
+    FinishSchema,
+    ManifestSchema,
+    RunCredentialSchema,
+    StartedSchema,
+    StartSchema,
+)
+from drover_api.output.bell import ring_state
+
+blp = InternalBlueprint("internal-runs", "Run attempts: claim, lease, manifest, secrets, output, end")
+
+
+@blp.post("/job-runs/<uuid:run_id>/claim")
+@blp.arguments(ClaimSchema)
+@blp.response(HTTPStatus.OK, ClaimedSchema)
+def claim_run(body: dict[str, Any], run_id: UUID) -> dict[str, Any]:
+    """Take a pending run: 409 when another executor has it, 410 when it is over"""
+    executor = executors.named_executor(session(), given_token(), body["executor_id"])
+    terms = lease_terms()
+    won = attempts.claim(session(), run_id, executor, terms)
+    _ring(run_id)
+    return {
+        "run_token": won.run_token,
+        "stream_token": won.stream_token,
+        "lease_expires_at": won.lease_expires_at,
+        "lease_seconds": terms.lease_seconds,
+        "heartbeat_interval_seconds": terms.heartbeat_interval_seconds,
+    }
+
+
+@blp.get("/job-runs/<uuid:run_id>/manifest")
+@blp.response(HTTPStatus.OK, ManifestSchema)
+def get_run_manifest(run_id: UUID) -> dict[str, Any]:
+    """What to run (specification 7.1)"""
+    run = attempts.live_run(session(), run_id, given_token())
+    return manifest.manifest(session(), run, deps().vault.decrypt)
+
+
+@blp.get("/job-runs/<uuid:run_id>/credentials/<id:credential_id>")
+@blp.response(HTTPStatus.OK, RunCredentialSchema)
+def get_run_credential(run_id: UUID, credential_id: int) -> dict[str, Any]:
+    """All fields of one of the run's credentials, while the attempt is live; each read is audited"""
+    run = attempts.live_run(session(), run_id, given_token())
+    return credentials.credential(session(), run, credential_id, deps().vault.decrypt)
+
+
+@blp.post("/job-runs/<uuid:run_id>/start")
+@blp.arguments(StartSchema)
+@blp.response(HTTPStatus.OK, StartedSchema)
+def start_run(body: dict[str, Any], run_id: UUID) -> dict[str, Any]:
+    """The playbook begins: `starting` → `running`"""
+    cancel = lifecycle.start(session(), run_id, given_token(), body["project_revision"], lease_terms())
+    _ring(run_id)
+    return {"state": "running", "cancel": cancel}
+
+
+@blp.put("/job-runs/<uuid:run_id>/heartbeat")
+@blp.arguments(BeatSchema)
+@blp.response(HTTPStatus.OK, BeatAnswerSchema)
+def run_heartbeat(body: dict[str, Any], run_id: UUID) -> dict[str, Any]:
+    """Renew the lease, learn of a cancel, and what of the output is not stored yet"""
+    beat = lifecycle.heartbeat(
+        session(), run_id, given_token(), body["last_seq"], body["last_log_seq"], lease_terms()
+    )
+    return {
+        "lease_expires_at": beat.lease_expires_at,
+        "cancel": beat.cancel,
+        "committed_seq": beat.committed_seq,
+        "missing": beat.gaps.missing,
+        "committed_log_seq": beat.committed_log_seq,
+        "missing_log": beat.gaps.missing_log,
+    }
+
+
+@blp.post("/job-runs/<uuid:run_id>/events")
+@blp.arguments(EventsSchema)
+@blp.response(HTTPStatus.ACCEPTED)
+def post_run_events(body: dict[str, Any], run_id: UUID) -> None:
+    """A batch of events, for executors that speak HTTP alone; taken also after `finish`, until complete"""
+    run = attempts.owned_run(session(), run_id, given_token())
+    output.put_events(deps().redis, run, body["token"], body["events"])
+
+
+@blp.post("/job-runs/<uuid:run_id>/log-chunks")
+@blp.arguments(ChunkSchema)
+@blp.response(HTTPStatus.ACCEPTED)
+def post_run_log_chunk(body: dict[str, Any], run_id: UUID) -> None:
+    """One chunk of the log, for executors that speak HTTP alone; taken also after `finish`, until complete"""
+    run = attempts.owned_run(session(), run_id, given_token())
+    chunk = output.decoded(body["body"])
+    output.put_chunk(deps().redis, run, body["token"], body["seq"], body["offset"], chunk)
+
+
+@blp.post("/job-runs/<uuid:run_id>/finish")
+@blp.arguments(FinishSchema)
+@blp.response(HTTPStatus.OK, FinishedSchema)
+@blp.alt_response(HTTPStatus.ACCEPTED, schema=FinishedSchema, description="Output is missing: send it again")
+def finish_run(body: dict[str, Any], run_id: UUID) -> Response:
+    """The attempt is over; 200 once all of its output is stored, 202 with what is missing until then"""
+    detail = body.pop("error_detail")
+    ending = lifecycle.Ending(error_detail=None if detail is None else detail[:MAX_DETAIL], **body)
+    missing = lifecycle.finish(session(), run_id, given_token(), ending)
+    _ring(run_id)
+    answer = jsonify(
+        complete=missing is None,
+        missing=[] if missing is None else missing.missing,
+        missing_log=[] if missing is None else missing.missing_log,
+    )
+    answer.status_code = HTTPStatus.OK if missing is None else HTTPStatus.ACCEPTED
+    return answer
+
+
+def _ring(run_id: UUID) -> None:
+    client = deps().redis
+    after_commit(lambda: ring_state(client, run_id))

@@ -1,0 +1,1 @@
+"""Launches, jobs and their run attempts."""
