@@ -1,0 +1,1 @@
+"""Inventories with their hosts, groups, variables and snapshots."""

@@ -1,0 +1,99 @@
+"""The five endpoints of a resource."""
+
+from http import HTTPStatus
+from typing import Any
+
+from flask import Response
+
+from drover_api.access.principal import current_principal
+from drover_api.http.blueprint import PREFIX, PublicBlueprint
+from drover_api.http.body import json_body
+from drover_api.http.etags import detail
+from drover_api.http.pages import page_schema
+from drover_api.http.unit import session
+from drover_api.resources.crud import Resource
+
+MERGE_PATCH = "application/merge-patch+json"
+_IF_MATCH = {
+    "in": "header",
+    "name": "If-Match",
+    "required": False,
+    "description": "The ETag of the state this change is meant for; 412 where it has changed",
+    "schema": {"type": "string"},
+}
+_ETAG = {"ETag": {"schema": {"type": "string"}, "description": "Of this representation"}}
+
+
+def json_request(schema: Any, *content_types: str) -> dict[str, Any]:
+    """The document's part for a body that the view reads by itself."""
+    types = content_types or ("application/json",)
+    return {"required": True, "content": {kind: {"schema": schema} for kind in types}}
+
+
+def add_crud(blp: PublicBlueprint, resource: Resource, singular: str, plural: str, path: str) -> None:
+    """Add list, create, read, change and delete below `path`; `singular` and `plural` name the operations."""
+    add_list(blp, resource, plural, path)
+    add_create(blp, resource, singular, path)
+    add_detail(blp, resource, singular, path)
+
+
+def _named(view: Any, name: str, summary: str) -> Any:
+    view.__name__ = view.__qualname__ = name
+    view.__doc__ = summary
+    return view
+
+
+def words(name: str) -> str:
+    return name.replace("_", " ")
+
+
+def add_list(blp: PublicBlueprint, resource: Resource, plural: str, path: str) -> None:
+    def view(args: dict[str, Any]) -> Any:
+        return resource.page(session(), current_principal(), args)
+
+    _named(view, f"list_{plural}", f"List {words(plural)}")
+    wrapped = blp.response(200, page_schema(resource.out))(view)
+    blp.get(path)(blp.arguments(resource.query, location="query")(wrapped))
+
+
+def add_create(blp: PublicBlueprint, resource: Resource, singular: str, path: str) -> None:
+    def view() -> Response:
+        made = resource.create(session(), current_principal(), json_body())
+        document = resource.out().dump(made)
+        location = {"Location": f"{PREFIX}{path}/{document['id']}"}
+        return detail(resource.out(), made, HTTPStatus.CREATED, location)
+
+    _named(view, f"create_{singular}", f"Create {_a(singular)}")
+    blp.post(path)(
+        blp.doc(requestBody=json_request(resource.body))(blp.response(201, resource.out, headers=_ETAG)(view))
+    )
+
+
+def add_detail(blp: PublicBlueprint, resource: Resource, singular: str, path: str) -> None:
+    def read(row_id: int) -> Response:
+        return detail(resource.out(), resource.get(session(), current_principal(), row_id))
+
+    def change(row_id: int) -> Response:
+        return detail(resource.out(), resource.change(session(), current_principal(), row_id, json_body()))
+
+    def remove(row_id: int) -> Response:
+        resource.delete(session(), current_principal(), row_id)
+        return Response(status=HTTPStatus.NO_CONTENT)
+
+    one = f"{path}/<id:row_id>"
+    _named(read, f"get_{singular}", f"Read {_a(singular)}")
+    _named(change, f"update_{singular}", f"Change {_a(singular)} (JSON Merge Patch)")
+    _named(remove, f"delete_{singular}", f"Delete {_a(singular)}")
+    blp.get(one)(blp.response(200, resource.out, headers=_ETAG)(read))
+    patch_schema = type(f"{resource.body.__name__.removesuffix('Schema')}PatchSchema", (resource.body,), {})
+    body = json_request(patch_schema(partial=True), MERGE_PATCH, "application/json")
+    blp.patch(one)(
+        blp.doc(requestBody=body, parameters=[_IF_MATCH])(
+            blp.response(200, resource.out, headers=_ETAG)(change)
+        )
+    )
+    blp.delete(one)(blp.doc(parameters=[_IF_MATCH])(blp.response(204)(remove)))
+
+
+def _a(singular: str) -> str:
+    return f"{'an' if singular[0] in 'aeio' else 'a'} {words(singular)}"
