@@ -33,7 +33,7 @@ class Resource:
     """One kind of resource; hooks do nothing unless overridden. Methods work in the caller's transaction."""
 
     model: ClassVar[Any]
-    type: ClassVar[str]
+    kind: ClassVar[str]
     out: ClassVar[type[ma.Schema]]
     body: ClassVar[type[ma.Schema]]
     query: ClassVar[type[PageQuery]] = NameQuery
@@ -151,10 +151,10 @@ class Resource:
         self._refuse_if_used(db, principal, row)
         before = self.writable(db, row)
         db.execute(delete(self.model).where(self.model.id == row.id))
-        if self.type in GRANTABLE:
+        if self.kind in GRANTABLE:
             db.execute(
                 delete(RoleAssignment).where(
-                    RoleAssignment.resource_type == self.type, RoleAssignment.resource_id == row.id
+                    RoleAssignment.resource_type == self.kind, RoleAssignment.resource_id == row.id
                 )
             )
         self._record(db, principal, "delete", row, before, {})
@@ -206,9 +206,9 @@ class Resource:
     def _record(
         self, db: Session, principal: Principal, action: str, row: Any, before: Values, after: Values
     ) -> None:
-        organization_id = row.id if self.type == "organization" else getattr(row, "organization_id", None)
+        organization_id = row.id if self.kind == "organization" else getattr(row, "organization_id", None)
         changes = difference(before, after)
-        record(db, principal, action, self.type, row.id, organization_id=organization_id, changes=changes)
+        record(db, principal, action, self.kind, row.id, organization_id=organization_id, changes=changes)
 
 
 def _named(model: Any, found: Iterable[Any]) -> str:
