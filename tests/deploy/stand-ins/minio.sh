@@ -1,0 +1,6 @@
+#!/bin/sh
+# Takes MinIO's variables and command ("server FOLDER") and serves S3 on its port.
+set -eu
+[ "$1" = server ]
+export RCLONE_AUTH_KEY="\"$MINIO_ROOT_USER,$MINIO_ROOT_PASSWORD\""
+exec rclone serve s3 --addr 0.0.0.0:9000 --no-cleanup --config "" "$2"
