@@ -1,5 +1,7 @@
 """A local connection whose other end does not answer, so that a run has an unreachable host anywhere."""
 
+from typing import NoReturn
+
 from ansible.errors import AnsibleConnectionFailure
 from ansible.plugins.connection.local import Connection as LocalConnection
 
@@ -15,6 +17,6 @@ options: {}
 class Connection(LocalConnection):
     transport = "unplugged"
 
-    def _connect(self):
+    def _connect(self) -> NoReturn:
         host = self._play_context.remote_addr
         raise AnsibleConnectionFailure(f"{host} does not answer: is it plugged in?")

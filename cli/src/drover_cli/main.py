@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from drover_cli import commands_stack, console
+from drover_cli import commands_demo, commands_stack, console
 from drover_cli.console import told_plainly
 from drover_cli.local.control import Stack
 from drover_cli.paths import ROOT
@@ -17,6 +17,14 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, help="Drover runs 
 def here() -> Stack:
     with told_plainly():
         return commands_stack.stack_here()
+
+
+@app.command(rich_help_panel="The stack on this machine")
+def demo(
+    keep: Annotated[bool, typer.Option("--keep", help="Leave the stack up at the end.")] = False,
+) -> None:
+    """Run a real playbook through every service, and show all of it."""
+    commands_demo.demo(here(), keep=keep)
 
 
 @app.command(rich_help_panel="The stack on this machine")
