@@ -1,57 +1,45 @@
-"""Everything a job put out, read page by page over the public API."""
+"""Events and log chunks as an executor would make them."""
 
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-import httpx
-from drover_shared.domain.events import HostCounts, counts_of_event
+from drover_shared.messages.streams import (
+    EVENTS_STREAM,
+    EventBatch,
+    Fields,
+    encode_events,
+)
+from drover_shared.streams.group import Entry
+from redis import Redis
+
+from support.runs import RunRow
 
 
-def all_events(client: httpx.Client, job_id: int) -> list[dict[str, Any]]:
-    """Every event of the job's current run, in the order of seq."""
-    events: list[dict[str, Any]] = []
-    while True:
-        after = events[-1]["seq"] if events else 0
-        page = client.get(f"/jobs/{job_id}/events", params={"after_seq": after, "limit": 200})
-        items = page.raise_for_status().json()["items"]
-        if not items:
-            return events
-        events.extend(items)
-
-
-def host_summaries(client: httpx.Client, job_id: int) -> dict[str, HostCounts]:
-    page = client.get(f"/jobs/{job_id}/host-summaries", params={"limit": 200})
-    kinds = ("ok", "changed", "failed", "skipped", "unreachable", "rescued", "ignored")
+def event(seq: int, kind: str = "TASK_OK", host: str | None = "web01", **data: Any) -> dict[str, Any]:
+    """An event at second `seq` of a fixed hour."""
     return {
-        item["host"]: HostCounts(**{kind: item[kind] for kind in kinds})
-        for item in page.raise_for_status().json()["items"]
+        "seq": seq,
+        "timestamp": f"2025-12-10T09:{seq // 60 % 60:02}:{seq % 60:02}.123Z",
+        "event_type": kind,
+        "host": host,
+        "task_name": "Install nginx",
+        "play_name": "Configure web servers",
+        "stdout_snippet": f"changed: [{host}]",
+        "data": data,
     }
 
 
-def log_bytes(client: httpx.Client, job_id: int) -> bytes:
-    return client.get(f"/jobs/{job_id}/log", params={"format": "ansi"}).raise_for_status().content
+def batch_fields(run: RunRow, events: Iterable[Mapping[str, Any]], token: str | None = None) -> Fields:
+    """The fields of a stream entry."""
+    return encode_events(
+        EventBatch(job_run_id=run.id, job_id=run.job_id, token=token or run.token, events=list(events))
+    )
 
 
-def counts_from(events: list[dict[str, Any]]) -> dict[str, HostCounts]:
-    """Host summaries counted again from the events alone."""
-    counts: dict[str, HostCounts] = {}
-    for event in events:
-        added = counts_of_event(event["event_type"], event["data"])
-        if added is not None:
-            counts[event["host"]] = counts.get(event["host"], HostCounts()) + added
-    return counts
+def entry(fields: Fields, number: int = 1) -> Entry:
+    return Entry(f"1760000000000-{number}".encode(), fields)
 
 
-def assert_complete(client: httpx.Client, job: dict[str, Any]) -> list[dict[str, Any]]:
-    """Nothing of the job's output is missing or double; returns its events."""
-    events = all_events(client, job["id"])
-    assert [event["seq"] for event in events] == list(range(1, len(events) + 1))
-    assert events[0]["event_type"] == "JOB_STARTED"
-    assert events[-1]["event_type"] == "JOB_COMPLETED"
-    assert {event["job_run_id"] for event in events} == {job["current_run_id"]}
-    assert counts_from(events) == host_summaries(client, job["id"])
-    chunks = client.get(f"/job-runs/{job['current_run_id']}/log-chunks", params={"limit": 200}).json()[
-        "items"
-    ]
-    assert [chunk["seq"] for chunk in chunks] == list(range(len(chunks)))
-    assert sum(chunk["byte_length"] for chunk in chunks) == len(log_bytes(client, job["id"]))
-    return events
+def send_events(client: Redis, run: RunRow, events: Iterable[Mapping[str, Any]]) -> None:
+    """Put one batch on the stream."""
+    client.xadd(EVENTS_STREAM, dict(batch_fields(run, events)))  # type: ignore[arg-type]

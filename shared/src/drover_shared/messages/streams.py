@@ -5,6 +5,7 @@ An entry's fields are bytes: `type`, `version`, `id` (UUID of the message), `job
 Event bodies are a JSON array of events; a log chunk's body is its raw bytes, placed by `seq` and `offset`.
 """
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
@@ -77,8 +78,8 @@ def decode_events(fields: Fields) -> EventBatch:
     """
     run_id, job_id, token, message_id = _read_head(EVENTS_TYPE, fields)
     try:
-        events = orjson.loads(fields[b"body"])
-    except (KeyError, orjson.JSONDecodeError):
+        events = _loads(fields[b"body"])
+    except (KeyError, ValueError, RecursionError):
         raise MessageError("body: not JSON") from None
     if not isinstance(events, list) or not all(isinstance(event, dict) for event in events):
         raise MessageError("body: not an array of objects")
@@ -108,6 +109,13 @@ def decode_chunk(fields: Fields) -> LogChunk:
     return LogChunk(
         job_run_id=run_id, job_id=job_id, token=token, seq=seq, offset=offset, body=body, id=message_id
     )
+
+
+def _loads(body: bytes) -> Any:
+    try:
+        return orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return json.loads(body)  # takes lone surrogates, which Ansible's modules do print; ingest cleans them
 
 
 def _head(kind: str, message: EventBatch | LogChunk) -> dict[bytes, bytes]:

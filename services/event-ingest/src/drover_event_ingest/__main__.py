@@ -1,0 +1,50 @@
+"""`python -m drover_event_ingest`: job events from the stream into the database."""
+
+from functools import partial
+
+from drover_shared.clock import SystemClock
+from drover_shared.db.engine import check_database, make_engine
+from drover_shared.logging import configure
+from drover_shared.messages.streams import EVENTS_GROUP, EVENTS_STREAM
+from drover_shared.process import run_main, stop_on_signals
+from drover_shared.settings import Environment, LogSettings
+from drover_shared.streams.bells import ring_runs
+from drover_shared.streams.group import GroupSettings, stream_client
+from drover_shared.streams.service import run_stream_service
+from drover_shared.streams.worker import Work
+
+from drover_event_ingest.batches import Load, prepare
+from drover_event_ingest.partitions import keep_partitions
+from drover_event_ingest.settings import Settings
+from drover_event_ingest.store import EventStore
+
+
+def main() -> int:
+    env = Environment()
+    settings = Settings.read(env)
+    configure("event-ingest", LogSettings.read(env))
+    stop = stop_on_signals()
+    engine = make_engine(settings.database_url, pool_size=2, application="drover-event-ingest")
+    client = stream_client(settings.redis_url)
+    store = EventStore(engine)
+
+    def commit(load: Load) -> None:
+        ring_runs(client, store.store(load), "events")
+
+    keep_partitions(engine, SystemClock(), stop)
+    try:
+        return run_stream_service(
+            client,
+            GroupSettings(EVENTS_STREAM, EVENTS_GROUP),
+            Work(prepare, commit),
+            stop,
+            settings.health,
+            {"database": partial(check_database, engine)},
+        )
+    finally:
+        client.close()
+        engine.dispose()
+
+
+if __name__ == "__main__":
+    run_main(main)

@@ -1,0 +1,105 @@
+"""Stream entries made ready: nothing here needs the database."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from uuid import UUID
+
+import orjson
+from drover_shared.ids import token_hash
+from drover_shared.messages.commands import MessageError
+from drover_shared.messages.streams import decode_events
+from drover_shared.streams.dead_letters import DeadLetter
+from drover_shared.streams.group import Entry
+
+from drover_event_ingest.clean import clean_json
+from drover_event_ingest.events import InvalidEventError, PreparedEvent, prepare_event, seq_of
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """One entry, or a part of one: `bad` are letters of single events; a bad one's seq may be unknown."""
+
+    message_id: str
+    run_id: UUID
+    job_id: int
+    token_hash: bytes = field(repr=False)
+    body: bytes = field(repr=False)
+    events: Sequence[PreparedEvent] = ()
+    bad: Sequence[DeadLetter] = ()
+
+    def letter(self, reason: str) -> DeadLetter:
+        """All of the message as a dead letter."""
+        return DeadLetter(self.message_id, self.run_id, None, reason, self.body)
+
+    def event_letter(self, event: PreparedEvent, reason: str) -> DeadLetter:
+        """One event as a dead letter."""
+        return DeadLetter(self.message_id, self.run_id, event.seq, reason, as_json(event.source))
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """What one transaction stores: batches, and letters of entries that are no batch at all."""
+
+    batches: Sequence[Batch] = ()
+    letters: Sequence[DeadLetter] = ()
+
+    @property
+    def events(self) -> int:
+        return sum(len(batch.events) for batch in self.batches)
+
+    def halves(self) -> Iterator["Load"]:
+        """Two loads with half of the events each; letters and bad events go with the first."""
+        middle = self.events // 2
+        first, second = [], []
+        for batch in self.batches:
+            here, middle = min(middle, len(batch.events)), max(0, middle - len(batch.events))
+            first.append(replace(batch, events=batch.events[:here]))
+            if here < len(batch.events):
+                second.append(replace(batch, events=batch.events[here:], bad=()))
+        yield Load(first, self.letters)
+        yield Load(second)
+
+
+def prepare(entries: Sequence[Entry]) -> Load:
+    """Decode entries and judge each event alone."""
+    batches: list[Batch] = []
+    letters: list[DeadLetter] = []
+    for entry in entries:
+        try:
+            batches.append(_prepare_entry(entry))
+        except MessageError as error:
+            body = entry.fields.get(b"body", b"")
+            letters.append(DeadLetter(entry.id.decode(), None, None, str(error), body))
+    return Load(batches, letters)
+
+
+def _prepare_entry(entry: Entry) -> Batch:
+    message = decode_events(entry.fields)
+    run_id, message_id = str(message.job_run_id), str(message.id)
+    events: list[PreparedEvent] = []
+    bad: list[DeadLetter] = []
+    for event in message.events:
+        try:
+            events.append(prepare_event(event, run_id, message.job_id))
+        except Exception as error:  # noqa: BLE001 - an error of our own must not cost its neighbours either
+            reason = (
+                str(error) if isinstance(error, InvalidEventError) else f"unreadable: {type(error).__name__}"
+            )
+            bad.append(DeadLetter(message_id, message.job_run_id, seq_of(event), reason, as_json(event)))
+    return Batch(
+        message_id=message_id,
+        run_id=message.job_run_id,
+        job_id=message.job_id,
+        token_hash=token_hash(message.token),
+        body=entry.fields[b"body"],
+        events=events,
+        bad=bad,
+    )
+
+
+def as_json(event: object) -> bytes:
+    """An event as JSON, cleaned only where it could not be written otherwise."""
+    try:
+        return orjson.dumps(event)
+    except TypeError:
+        return orjson.dumps(clean_json(event))

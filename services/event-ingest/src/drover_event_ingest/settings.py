@@ -1,0 +1,22 @@
+"""What this service reads from its environment."""
+
+from dataclasses import dataclass, field
+
+from drover_shared.settings import Environment, HealthSettings
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """URLs hold passwords, so they are kept out of `repr`."""
+
+    database_url: str = field(repr=False)
+    redis_url: str = field(repr=False)
+    health: HealthSettings
+
+    @classmethod
+    def read(cls, env: Environment) -> "Settings":
+        return cls(
+            database_url=env.text("DROVER_DATABASE_URL"),
+            redis_url=env.text("DROVER_REDIS_URL"),
+            health=HealthSettings.read(env),
+        )

@@ -1,0 +1,25 @@
+"""Whether a loop still turns: what /livez asks."""
+
+from drover_shared.clock import Clock
+
+
+class StalledError(RuntimeError):
+    """A loop has not come round for too long."""
+
+
+class Progress:
+    """A loop calls `touch` each time round, also when all it does is wait for a dependency."""
+
+    def __init__(self, clock: Clock, limit_seconds: float = 120.0) -> None:
+        self._clock = clock
+        self._limit = limit_seconds
+        self._last = clock.monotonic()
+
+    def touch(self) -> None:
+        self._last = self._clock.monotonic()
+
+    def check(self) -> None:
+        """Raise StalledError where the last touch is longer ago than the limit."""
+        silent = self._clock.monotonic() - self._last
+        if silent > self._limit:
+            raise StalledError(f"no progress for {silent:.0f} s")

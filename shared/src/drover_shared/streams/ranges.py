@@ -1,0 +1,42 @@
+"""Sets of whole numbers as ranges: PostgreSQL's int8multirange, seen from Python."""
+
+import re
+from bisect import bisect_right
+from collections.abc import Iterable
+
+_RANGE = re.compile(r"\[(-?\d+),(-?\d+)\)")
+
+
+class Ranges:
+    """An immutable set, kept as sorted, disjoint half-open ranges."""
+
+    def __init__(self, pairs: Iterable[tuple[int, int]] = ()) -> None:
+        self._pairs = list(pairs)
+        self._lows = [low for low, _ in self._pairs]
+
+    @classmethod
+    def parse(cls, text: str) -> "Ranges":
+        """From PostgreSQL's text, in its canonical form: `{[1,5),[7,8)}`."""
+        return cls((int(low), int(high)) for low, high in _RANGE.findall(text))
+
+    @classmethod
+    def of(cls, numbers: Iterable[int]) -> "Ranges":
+        """The smallest ranges that hold `numbers`, which may repeat and come in any order."""
+        pairs: list[tuple[int, int]] = []
+        low = high = None
+        for number in sorted(numbers):
+            if high is None or low is None or number > high:
+                if low is not None and high is not None:
+                    pairs.append((low, high))
+                low = number
+            high = number + 1
+        if low is not None and high is not None:
+            pairs.append((low, high))
+        return cls(pairs)
+
+    def __contains__(self, number: int) -> bool:
+        position = bisect_right(self._lows, number) - 1
+        return position >= 0 and number < self._pairs[position][1]
+
+    def __str__(self) -> str:
+        return "{" + ",".join(f"[{low},{high})" for low, high in self._pairs) + "}"
