@@ -5,8 +5,11 @@ from typing import Any
 
 from drover_shared.messages.streams import (
     EVENTS_STREAM,
+    LOGS_STREAM,
     EventBatch,
     Fields,
+    LogChunk,
+    encode_chunk,
     encode_events,
 )
 from drover_shared.streams.group import Entry
@@ -43,3 +46,17 @@ def entry(fields: Fields, number: int = 1) -> Entry:
 def send_events(client: Redis, run: RunRow, events: Iterable[Mapping[str, Any]]) -> None:
     """Put one batch on the stream."""
     client.xadd(EVENTS_STREAM, dict(batch_fields(run, events)))  # type: ignore[arg-type]
+
+
+def chunk_fields(run: RunRow, seq: int, offset: int, body: bytes, token: str | None = None) -> Fields:
+    """The fields of a stream entry."""
+    return encode_chunk(
+        LogChunk(
+            job_run_id=run.id, job_id=run.job_id, token=token or run.token, seq=seq, offset=offset, body=body
+        )
+    )
+
+
+def send_chunk(client: Redis, run: RunRow, seq: int, offset: int, body: bytes) -> None:
+    """Put one chunk on the stream."""
+    client.xadd(LOGS_STREAM, dict(chunk_fields(run, seq, offset, body)))  # type: ignore[arg-type]

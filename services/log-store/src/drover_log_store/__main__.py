@@ -1,0 +1,71 @@
+"""`python -m drover_log_store`: log chunks from the stream into the object store."""
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+
+from drover_shared.db.engine import check_database, make_engine
+from drover_shared.domain.errors import InfrastructureError
+from drover_shared.logging import configure, get_logger
+from drover_shared.messages.streams import LOGS_GROUP, LOGS_STREAM
+from drover_shared.objects import ObjectStore
+from drover_shared.process import run_main, stop_on_signals
+from drover_shared.settings import Environment, LogSettings
+from drover_shared.streams.backoff import Backoff
+from drover_shared.streams.bells import ring_runs
+from drover_shared.streams.group import GroupSettings, stream_client
+from drover_shared.streams.service import run_stream_service
+from drover_shared.streams.worker import Work
+
+from drover_log_store.chunks import Load, prepare
+from drover_log_store.settings import Settings
+from drover_log_store.store import LogStore
+
+PUTS_AT_ONCE = 8
+_log = get_logger("drover.log_store")
+
+
+def main() -> int:
+    env = Environment()
+    settings = Settings.read(env)
+    configure("log-store", LogSettings.read(env))
+    stop = stop_on_signals()
+    engine = make_engine(settings.database_url, pool_size=2, application="drover-log-store")
+    client = stream_client(settings.redis_url)
+    objects = ObjectStore(settings.s3, connections=PUTS_AT_ONCE + 1)
+    threading.Thread(target=make_bucket, args=(objects, stop), name="bucket", daemon=True).start()
+    with ThreadPoolExecutor(PUTS_AT_ONCE, thread_name_prefix="put") as threads:
+        store = LogStore(engine, objects, threads)
+
+        def commit(load: Load) -> None:
+            ring_runs(client, store.store(load), "log")
+
+        try:
+            return run_stream_service(
+                client,
+                GroupSettings(LOGS_STREAM, LOGS_GROUP),
+                Work(prepare, commit),
+                stop,
+                settings.health,
+                {"database": partial(check_database, engine), "objects": objects.check},
+            )
+        finally:
+            client.close()
+            engine.dispose()
+
+
+def make_bucket(objects: ObjectStore, stop: threading.Event) -> None:
+    """Make the bucket unless it is there, trying until the store answers."""
+    backoff = Backoff(first=0.5, longest=15.0)
+    while not stop.is_set():
+        try:
+            objects.ensure_bucket()
+        except InfrastructureError as error:
+            _log.warning("bucket_not_ready", detail=str(error))
+            stop.wait(backoff.next_delay())
+        else:
+            return
+
+
+if __name__ == "__main__":
+    run_main(main)

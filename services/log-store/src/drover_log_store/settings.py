@@ -1,0 +1,24 @@
+"""What this service reads from its environment."""
+
+from dataclasses import dataclass, field
+
+from drover_shared.settings import Environment, HealthSettings, S3Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """URLs hold passwords, so they are kept out of `repr`."""
+
+    database_url: str = field(repr=False)
+    redis_url: str = field(repr=False)
+    s3: S3Settings
+    health: HealthSettings
+
+    @classmethod
+    def read(cls, env: Environment) -> "Settings":
+        return cls(
+            database_url=env.text("DROVER_DATABASE_URL"),
+            redis_url=env.text("DROVER_REDIS_URL"),
+            s3=S3Settings.read(env),
+            health=HealthSettings.read(env),
+        )
