@@ -19,7 +19,7 @@ from drover_api.version import VERSION
 MAX_BODY_BYTES = 32 * 1024 * 1024  # ten thousand hosts with their variables in one request
 
 # Every module of routes; each has a blueprint `blp`, or several in `BLUEPRINTS`.
-ROUTES: tuple[str, ...] = ("drover_api.internal.routes",)
+ROUTES: tuple[str, ...] = ("drover_api.internal.routes", "drover_api.jobs.routes")
 
 
 def _blueprints(module_name: str) -> Iterable[Any]:

@@ -1,0 +1,90 @@
+"""Routes of jobs that exist, and of their runs."""
+
+from http import HTTPStatus
+from typing import Any
+from uuid import UUID
+
+from drover_shared.db.models import Job, JobRun
+from flask import Response
+from sqlalchemy import select
+
+from drover_api.access.principal import current_principal
+from drover_api.access.require import find
+from drover_api.access.roles import READ
+from drover_api.deps import deps
+from drover_api.http.blueprint import PublicBlueprint
+from drover_api.http.etags import check_if_match, detail
+from drover_api.http.pages import PageQuery, page_schema, paginate
+from drover_api.http.unit import after_commit, session
+from drover_api.jobs import queries
+from drover_api.jobs.cancel import cancel
+from drover_api.jobs.delete import delete
+from drover_api.jobs.pending import pending_reason
+from drover_api.jobs.schemas import JobDetailSchema, JobQuery, JobSchema, RunSchema
+from drover_api.jobs.views import job_documents, run_documents
+from drover_api.output.bell import ring_state
+from drover_api.output.store import object_store
+
+blp = PublicBlueprint("jobs", "Jobs and their run attempts")
+
+
+@blp.get("/jobs")
+@blp.arguments(JobQuery, location="query")
+@blp.response(HTTPStatus.OK, page_schema(JobSchema))
+def list_jobs(filters: dict[str, Any]) -> dict[str, Any]:
+    """The visible jobs, newest first"""
+    query = queries.jobs(current_principal(), filters)
+    page = paginate(session(), query, filters, queries.ORDERS, queries.NEWEST_FIRST)
+    return page | {"items": job_documents(session(), page["items"])}
+
+
+@blp.get("/jobs/<id:job_id>")
+@blp.response(HTTPStatus.OK, JobDetailSchema)
+def get_job(job_id: int) -> Response:
+    """A job (specification 2.5), with the reason while it waits"""
+    job = find(session(), Job, current_principal(), READ, job_id)
+    return detail(JobDetailSchema(), _document(job))
+
+
+@blp.post("/jobs/<id:job_id>/cancel")
+@blp.response(HTTPStatus.ACCEPTED, JobDetailSchema)
+def cancel_job(job_id: int) -> Response:
+    """Cancel a job: at once while it waits, else by its executor, which learns of it at its next heartbeat"""
+    job = cancel(session(), current_principal(), job_id)
+    run_id, client = job.current_run_id, deps().redis
+    if run_id is not None:
+        after_commit(lambda: ring_state(client, run_id))
+    return detail(JobDetailSchema(), _document(job), HTTPStatus.ACCEPTED)
+
+
+@blp.delete("/jobs/<id:job_id>")
+@blp.response(HTTPStatus.NO_CONTENT)
+def delete_job(job_id: int) -> None:
+    """Delete a finished job with its runs, events, host summaries and log"""
+    job = find(session(), Job, current_principal(), READ, job_id)
+    check_if_match(JobDetailSchema().dump(_document(job)))
+    delete(session(), current_principal(), job_id, object_store().delete_many)
+
+
+@blp.get("/jobs/<id:job_id>/runs")
+@blp.arguments(PageQuery, location="query")
+@blp.response(HTTPStatus.OK, page_schema(RunSchema))
+def list_job_runs(args: dict[str, Any], job_id: int) -> dict[str, Any]:
+    """Every attempt at a job, first to last"""
+    find(session(), Job, current_principal(), READ, job_id)
+    query = select(JobRun).where(JobRun.job_id == job_id)
+    orders = {"attempt_number": JobRun.attempt_number, "created_at": JobRun.created_at}
+    page = paginate(session(), query, args, orders, "attempt_number")
+    return page | {"items": run_documents(session(), page["items"])}
+
+
+@blp.get("/job-runs/<uuid:run_id>")
+@blp.response(HTTPStatus.OK, RunSchema)
+def get_job_run(run_id: UUID) -> Response:
+    """One attempt (specification 2.6)"""
+    run = queries.visible_run(session(), current_principal(), run_id)
+    return detail(RunSchema(), run_documents(session(), [run])[0])
+
+
+def _document(job: Job) -> dict[str, Any]:
+    return job_documents(session(), [job])[0] | {"pending_reason": pending_reason(session(), job)}

@@ -1,0 +1,78 @@
+"""Routes that make jobs."""
+
+from http import HTTPStatus
+from typing import Any
+
+from drover_shared.db.models import Job
+from flask import Response
+
+from drover_api.access.principal import current_principal
+from drover_api.deps import deps
+from drover_api.http.blueprint import PREFIX, PublicBlueprint
+from drover_api.http.etags import detail
+from drover_api.http.idempotency import idempotent
+from drover_api.http.unit import session
+from drover_api.jobs.after import ring_scheduler
+from drover_api.jobs.launch import launch
+from drover_api.jobs.overrides import LaunchCommand
+from drover_api.jobs.pending import just_accepted
+from drover_api.jobs.relaunch import relaunch
+from drover_api.jobs.schemas import (
+    BulkLaunchedSchema,
+    BulkLaunchSchema,
+    JobDetailSchema,
+    LaunchSchema,
+    RelaunchSchema,
+)
+from drover_api.jobs.views import job_documents
+
+# RFC 9745: since when `execution_environment` is deprecated, as seconds of the epoch (2025-12-01)
+DEPRECATED_SINCE = "@1764547200"
+
+blp = PublicBlueprint("launches", "Launch jobs")
+
+
+@blp.post("/jobs")
+@idempotent
+@blp.arguments(LaunchSchema)
+@blp.response(HTTPStatus.CREATED, JobDetailSchema)
+def launch_job(body: dict[str, Any]) -> Response:
+    """Launch a job template (specification 3.1)
+
+    Overrides need the template's `ask_<field>_on_launch`. Variables: template < survey < request. The job is
+    accepted as soon as it is in the database, whether or not the queue is there.
+    """
+    job = launch(session(), current_principal(), LaunchCommand.read(body), deps().vault.encrypt)
+    return _accepted(job, deprecated="execution_environment" in body)
+
+
+@blp.post("/jobs/<id:job_id>/relaunch")
+@idempotent
+@blp.arguments(RelaunchSchema)
+@blp.response(HTTPStatus.CREATED, JobDetailSchema)
+def relaunch_job(body: dict[str, Any], job_id: int) -> Response:
+    """Launch a finished job again, with the same resolved inputs"""
+    return _accepted(relaunch(session(), current_principal(), job_id, body["hosts"]))
+
+
+@blp.post("/bulk/jobs")
+@idempotent
+@blp.arguments(BulkLaunchSchema)
+@blp.response(HTTPStatus.CREATED, BulkLaunchedSchema)
+def launch_jobs(body: dict[str, Any]) -> dict[str, Any]:
+    """Launch up to 1,000 jobs in one transaction: all of them, or none"""
+    commands = [LaunchCommand.read(one, f"/jobs/{place}") for place, one in enumerate(body["jobs"])]
+    db, principal, seal = session(), current_principal(), deps().vault.encrypt
+    jobs = [launch(db, principal, command, seal) for command in commands]
+    for job in jobs:
+        ring_scheduler(job.id)
+    return {"items": job_documents(db, jobs), "total": len(jobs)}
+
+
+def _accepted(job: Job, *, deprecated: bool = False) -> Response:
+    ring_scheduler(job.id)
+    document = job_documents(session(), [job])[0] | {"pending_reason": just_accepted()}
+    headers = {"Location": f"{PREFIX}/jobs/{job.id}"}
+    if deprecated:
+        headers["Deprecation"] = DEPRECATED_SINCE
+    return detail(JobDetailSchema(), document, HTTPStatus.CREATED, headers)

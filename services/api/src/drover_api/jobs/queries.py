@@ -1,0 +1,70 @@
+"""Which jobs and runs a principal sees."""
+
+from collections.abc import Mapping
+from typing import Any
+from uuid import UUID
+
+from drover_shared.db.models import Job, JobHostSummary, JobRun
+from drover_shared.domain.errors import NotFoundError
+from sqlalchemy import Select, exists, select
+from sqlalchemy.orm import Session
+
+from drover_api.access.allowed import visible
+from drover_api.access.principal import Principal
+from drover_api.http.pages import Orders, contains
+
+ORDERS: Orders = {
+    "id": Job.id,
+    "name": Job.name,
+    "status": Job.status,
+    "created_at": Job.created_at,
+    "started_at": Job.started_at,
+    "finished_at": Job.finished_at,
+    "priority": Job.priority,
+}
+NEWEST_FIRST = "-id"
+_EQUAL = {
+    "job_template_id": Job.job_template_id,
+    "inventory_id": Job.inventory_id,
+    "project_id": Job.project_id,
+    "launched_by": Job.launched_by_id,
+    "cancel_requested": Job.cancel_requested,
+}
+
+
+def jobs(principal: Principal, filters: Mapping[str, Any]) -> Select[Any]:
+    """The visible jobs that `filters` (of `JobQuery`) leave."""
+    query = select(Job).where(visible(Job, principal))
+    for name, column in _EQUAL.items():
+        if name in filters:
+            query = query.where(column == filters[name])
+    if "status" in filters:
+        query = query.where(Job.status.in_(filters["status"]))
+    if "name" in filters:
+        query = query.where(contains(Job.name, filters["name"]))
+    if "host" in filters:
+        touched = exists().where(
+            JobHostSummary.job_run_id == Job.current_run_id, JobHostSummary.host == filters["host"]
+        )
+        query = query.where(touched)
+    return _between(query, filters)
+
+
+def _between(query: Select[Any], filters: Mapping[str, Any]) -> Select[Any]:
+    """`…_after` is inclusive, `…_before` is not, so that neighbouring ranges never overlap."""
+    for name, column in (("created", Job.created_at), ("finished", Job.finished_at)):
+        if f"{name}_after" in filters:
+            query = query.where(column >= filters[f"{name}_after"])
+        if f"{name}_before" in filters:
+            query = query.where(column < filters[f"{name}_before"])
+    return query
+
+
+def visible_run(session: Session, principal: Principal, run_id: UUID) -> JobRun:
+    """A run of a visible job; raises NotFoundError."""
+    run = session.scalars(
+        select(JobRun).join(Job, Job.id == JobRun.job_id).where(JobRun.id == run_id, visible(Job, principal))
+    ).one_or_none()
+    if run is None:
+        raise NotFoundError(f"job run {run_id} does not exist or is not visible")
+    return run

@@ -1,0 +1,115 @@
+"""Launching a job again: the same resolved inputs, for all of its hosts or those that need it."""
+
+from typing import Any
+from uuid import UUID
+
+from drover_shared.db.models import Credential, Job, JobHostSummary, JobRun, JobTemplate
+from drover_shared.domain.errors import ConflictError
+from drover_shared.domain.states import FINAL_JOB_STATUSES
+from sqlalchemy import ColumnElement, or_, select
+from sqlalchemy.orm import Session
+
+from drover_api.access.principal import Principal
+from drover_api.access.require import find, require
+from drover_api.access.roles import EXECUTE, USE
+from drover_api.jobs.resolve import template_credentials
+
+_FROZEN = (
+    "name",
+    "organization_id",
+    "job_template_id",
+    "timeout_seconds",
+    "inventory_id",
+    "inventory_snapshot_id",
+    "project_id",
+    "execution_environment_id",
+    "environment",
+    "playbook",
+    "credential_ids",
+    "extra_vars",
+    "secret_vars",
+    "job_type",
+    "forks",
+    "limit",
+    "tags",
+    "skip_tags",
+    "verbosity",
+    "diff_mode",
+    "become_enabled",
+    "allow_simultaneous",
+    "max_attempts",
+    "executor_pool",
+    "priority",
+)
+
+
+def relaunch(session: Session, principal: Principal, job_id: int, hosts: str) -> Job:
+    """A new pending job with what `job_id` had resolved, at the project revision it ran.
+
+    `hosts`: `all`; `failed` (failed and unreachable); `failed_and_unstarted` (all but those that ended
+    well). Raises ConflictError while the job is live or where no host is left, ForbiddenError where the
+    principal may not use what it used.
+    """
+    original: Job = find(session, Job, principal, EXECUTE, job_id)
+    if original.status not in FINAL_JOB_STATUSES:
+        raise ConflictError(f"The job is {original.status}: it can be launched again when it has ended.")
+    _check_access(session, principal, original)
+    values: dict[str, Any] = {name: getattr(original, name) for name in _FROZEN}
+    values["project"] = {**original.project, "scm_revision": _revision(session, original)}
+    if hosts != "all":
+        values["limit"] = _limit(session, original, hosts)
+    again = Job(
+        **values, launched_by_id=principal.user_id, launch_type="relaunch", relaunch_of_id=original.id
+    )
+    session.add(again)
+    session.flush()
+    return again
+
+
+def _check_access(session: Session, principal: Principal, job: Job) -> None:
+    """Execute on the template, and use on whatever the launch overrode; what was deleted cannot be used."""
+    template = None if job.job_template_id is None else session.get(JobTemplate, job.job_template_id)
+    own: set[int] = set()
+    if template is not None:
+        require(session, principal, EXECUTE, "job_template", template.id)
+        own = {one.id for one in template_credentials(session, template)}
+        if job.inventory_id != template.inventory_id:
+            require(session, principal, USE, "inventory", job.inventory_id)
+    there = set(session.scalars(select(Credential.id).where(Credential.id.in_(job.credential_ids))))
+    for one in job.credential_ids:
+        if one not in there:
+            raise ConflictError(f"The job used credential {one}, which was deleted.")
+        if one not in own:
+            require(session, principal, USE, "credential", one)
+
+
+def _revision(session: Session, job: Job) -> str | None:
+    used: str | None = session.scalars(
+        select(JobRun.project_revision)
+        .where(JobRun.job_id == job.id, JobRun.project_revision.is_not(None))
+        .order_by(JobRun.attempt_number.desc())
+        .limit(1)
+    ).first()
+    return used or job.project.get("scm_revision")
+
+
+def _limit(session: Session, job: Job, hosts: str) -> str:
+    """An Ansible host pattern; for those unstarted it leaves out who ended well."""
+    bad = or_(JobHostSummary.failed > 0, JobHostSummary.unreachable > 0)
+    if hosts == "failed":
+        chosen = _hosts(session, job.current_run_id, bad)
+        if not chosen:
+            raise ConflictError("No host of the job failed or was unreachable.")
+        return ",".join(chosen)
+    good = _hosts(session, job.current_run_id, ~bad)
+    return ",".join([job.limit or "all", *(f"!{host}" for host in good)])
+
+
+def _hosts(session: Session, run_id: UUID | None, condition: ColumnElement[bool]) -> list[str]:
+    return list(
+        session.scalars(
+            select(JobHostSummary.host)
+            .where(JobHostSummary.job_run_id == run_id, condition)
+            .order_by(JobHostSummary.host)
+        )
+    )

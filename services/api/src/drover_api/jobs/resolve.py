@@ -1,0 +1,143 @@
+"""The resources of a launch: found, usable by who launches, and frozen as they are now."""
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import Any
+
+from drover_shared.db.models import (
+    Credential,
+    CredentialType,
+    ExecutionEnvironment,
+    JobTemplate,
+    JobTemplateCredential,
+    Project,
+)
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from drover_api.access.principal import Principal
+from drover_api.access.require import reference
+from drover_api.jobs.overrides import LaunchCommand
+
+_MANY_ALLOWED = "vault"
+
+
+@dataclass(frozen=True, slots=True)
+class HeldCredential:
+    """A credential with what decides whether two of them get along."""
+
+    id: int
+    kind: str
+    name: str
+    vault_id: str
+
+
+def inventory_id(
+    session: Session, principal: Principal, command: LaunchCommand, template: JobTemplate
+) -> int:
+    """The override's inventory, else the template's; raises InvalidError where there is none."""
+    wanted = command.given.get("inventory_id", template.inventory_id)
+    if wanted is None:
+        raise command.error("inventory_id", "The template has no inventory, so a launch must name one.")
+    if wanted != template.inventory_id:
+        reference(session, principal, "inventory", wanted, f"{command.pointer}/inventory_id")
+    return int(wanted)
+
+
+def environment(
+    session: Session, principal: Principal, command: LaunchCommand, template: JobTemplate, project: Project
+) -> dict[str, Any]:
+    """The first of: override, template, project, the managed default; frozen as {id, image, pull, …}."""
+    wanted = command.given.get("execution_environment_id")
+    if wanted is not None and wanted != template.execution_environment_id:
+        pointer = f"{command.pointer}/execution_environment_id"
+        found = reference(session, principal, "execution_environment", wanted, pointer)
+    else:
+        found = _default_environment(
+            session, template.execution_environment_id or project.execution_environment_id
+        )
+    if found is None:
+        raise command.error("execution_environment_id", "No environment is named, and there is no default.")
+    return {
+        "id": found.id,
+        "name": found.name,
+        "image": found.image,
+        "pull": found.pull,
+        "credential_id": found.credential_id,
+    }
+
+
+def _default_environment(session: Session, named: int | None) -> ExecutionEnvironment | None:
+    if named is not None:
+        return session.get_one(ExecutionEnvironment, named)
+    return session.scalars(
+        select(ExecutionEnvironment)
+        .where(ExecutionEnvironment.managed, ExecutionEnvironment.organization_id.is_(None))
+        .order_by(ExecutionEnvironment.id)
+        .limit(1)
+    ).one_or_none()
+
+
+def template_credentials(session: Session, template: JobTemplate) -> list[HeldCredential]:
+    """The template's credentials in their order."""
+    rows = session.execute(
+        _held()
+        .join(JobTemplateCredential, JobTemplateCredential.credential_id == Credential.id)
+        .where(JobTemplateCredential.job_template_id == template.id)
+        .order_by(JobTemplateCredential.position, Credential.id)
+    )
+    return [HeldCredential(*row) for row in rows]
+
+
+def credentials(
+    session: Session, principal: Principal, command: LaunchCommand, own: list[HeldCredential]
+) -> list[int]:
+    """The ids to launch with: the override's, which replaces the template's list, else the template's.
+
+    Raises InvalidError where one is not usable, named twice, or of a type that another one has already;
+    vaults may be several, each with a vault id of its own.
+    """
+    wanted = command.given.get("credential_ids")
+    if wanted is None:
+        return [one.id for one in own]
+    known = {one.id for one in own}
+    for place, one in enumerate(wanted):
+        if one not in known:
+            reference(session, principal, "credential", one, f"{command.pointer}/credential_ids/{place}")
+    rows = session.execute(_held().where(Credential.id.in_(wanted)))
+    by_id = {row.id: HeldCredential(*row) for row in rows}
+    _check_together(command, [by_id[one] for one in wanted])
+    return list(wanted)
+
+
+def _held() -> Any:
+    vault_id = Credential.inputs["vault_id"].astext
+    return select(Credential.id, CredentialType.namespace, Credential.name, vault_id).join(
+        CredentialType, CredentialType.id == Credential.credential_type_id
+    )
+
+
+def _check_together(command: LaunchCommand, held: list[HeldCredential]) -> None:
+    counts = Counter(_slot(one) for one in held)
+    for place, one in enumerate(held):
+        if counts[_slot(one)] > 1:
+            what = f"vault id {one.vault_id or 'default'!r}" if one.kind == _MANY_ALLOWED else one.kind
+            raise command.error(f"credential_ids/{place}", f"More than one credential of {what}.")
+
+
+def _slot(one: HeldCredential) -> tuple[str, str]:
+    return (one.kind, (one.vault_id or "") if one.kind == _MANY_ALLOWED else "")
+
+
+def frozen_project(project: Project) -> dict[str, Any]:
+    """The project as the manifest tells it; `scm_revision` null means: the head of `scm_branch`."""
+    return {
+        "id": project.id,
+        "scm_type": project.scm_type,
+        "scm_url": project.scm_url,
+        "scm_branch": project.scm_branch,
+        "scm_credential_id": project.credential_id,
+        "scm_submodules": project.scm_submodules,
+        "scm_clean": project.scm_clean,
+        "scm_revision": None,
+    }

@@ -1,0 +1,67 @@
+"""Jobs and runs as their schemas dump them."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from drover_shared.db.models import Job, JobRun, User
+from drover_shared.domain.states import FINAL_JOB_STATUSES
+from sqlalchemy import inspect, select
+from sqlalchemy.orm import Session
+
+from drover_api.jobs.progress import RunOutput, outputs_of
+
+_NOTHING_RAN = RunOutput(events_complete=True, log_complete=True)
+_NOTHING_YET = RunOutput()
+
+
+def columns(row: Any) -> dict[str, Any]:
+    """The columns of an entity by name."""
+    return {attribute.key: getattr(row, attribute.key) for attribute in inspect(type(row)).column_attrs}
+
+
+def job_documents(session: Session, jobs: Sequence[Job]) -> list[dict[str, Any]]:
+    """Jobs with the output of their current runs and who launched them: three queries, however many."""
+    outputs = outputs_of(session, (job.current_run_id for job in jobs if job.current_run_id is not None))
+    launchers = _usernames(session, {job.launched_by_id for job in jobs if job.launched_by_id is not None})
+    documents = []
+    for job in jobs:
+        output = _NOTHING_RAN if job.status in FINAL_JOB_STATUSES else _NOTHING_YET
+        if job.current_run_id is not None:
+            output = outputs.get(job.current_run_id, _NOTHING_YET)
+        documents.append(_job(job, output, launchers))
+    return documents
+
+
+def _job(job: Job, output: RunOutput, launchers: Mapping[int, str]) -> dict[str, Any]:
+    by = job.launched_by_id
+    return {
+        **columns(job),
+        "summary": output.summary,
+        "events_complete": output.events_complete,
+        "log_complete": output.log_complete,
+        "launched_by": None if by is None else {"id": by, "username": launchers.get(by, "")},
+    }
+
+
+def run_documents(session: Session, runs: Sequence[JobRun]) -> list[dict[str, Any]]:
+    """Runs with their watermark and completeness."""
+    outputs = outputs_of(session, (run.id for run in runs))
+    documents = []
+    for run in runs:
+        output = outputs.get(run.id, _NOTHING_YET)
+        documents.append(
+            {
+                **columns(run),
+                "last_event_seq": output.last_event_seq,
+                "events_complete": output.events_complete,
+                "log_complete": output.log_complete,
+            }
+        )
+    return documents
+
+
+def _usernames(session: Session, user_ids: set[int]) -> dict[int, str]:
+    if not user_ids:
+        return {}
+    rows = session.execute(select(User.id, User.username).where(User.id.in_(user_ids)))
+    return {row.id: row.username for row in rows}
