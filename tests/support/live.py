@@ -34,7 +34,7 @@ class LiveStack:
         port = choose_port(None, set(), random.SystemRandom())
         self.home = Home(folder, port)
         self.url = f"http://{HOST}:{port}"
-        self._environment = {
+        self.environment = {
             **os.environ,
             **settings,
             "DROVER_HOME": str(folder),
@@ -46,7 +46,7 @@ class LiveStack:
         """Run `drover ARGUMENTS` for this stack; its output is text."""
         return subprocess.run(
             [sys.executable, "-m", "drover_cli", *arguments],
-            env=self._environment,
+            env=self.environment,
             capture_output=True,
             text=True,
             timeout=timeout,

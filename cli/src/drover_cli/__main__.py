@@ -1,6 +1,11 @@
 """`python -m drover_cli`: the same as `./drover`."""
 
-from drover_cli.main import app
+import sys
 
 if __name__ == "__main__":
-    app(prog_name="drover")
+    try:
+        from drover_cli.main import app  # an interrupt may come while this takes its time
+
+        app(prog_name="drover")
+    except KeyboardInterrupt:
+        sys.exit(130)

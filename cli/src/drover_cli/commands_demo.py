@@ -47,12 +47,13 @@ def ready_stack(stack: Stack, *, keep: bool) -> Iterator[tuple[str, bool]]:
             raise LocalError(f"the stack is just {running.phase}", hint="try again in a moment")
         yield api_url(running), True
         return
+    process = stack.spawn(tied=not keep)
     try:
         with StartProgress() as progress:
-            state = stack.wait_ready(stack.spawn(tied=not keep), progress.show)
+            state = stack.wait_ready(process, progress.show)
         yield api_url(state), keep
     except BaseException:
-        stop_with_progress(stack)
+        stop_with_progress(stack, process)
         raise
     if not keep:
         stop_with_progress(stack)

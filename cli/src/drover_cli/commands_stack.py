@@ -2,8 +2,11 @@
 
 import os
 import signal
+import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 import typer
@@ -11,8 +14,10 @@ from rich.table import Table
 
 from drover_cli.console import StartProgress, err, out, told_plainly
 from drover_cli.local.control import Stack
+from drover_cli.local.errors import LocalError
 from drover_cli.local.health import is_ready
 from drover_cli.local.home import SERVERS, SERVICES, Home
+from drover_cli.local.process import last_line
 from drover_cli.local.servers import HOST, accepts
 from drover_cli.local.state import ServiceState, StackState, is_alive
 
@@ -31,19 +36,30 @@ def up(stack: Stack, *, detach: bool) -> None:
         if running is not None:
             out.print(f"Drover is already up: {api_url(running)} [dim](./drover status, ./drover down)[/]")
             return
-        process = stack.spawn(tied=not detach)
-        try:
+        with stopped_on_interrupt(stack, tied=not detach) as process:
             with StartProgress() as progress:
                 state = stack.wait_ready(process, progress.show)
             show_ready(stack, state)
-            if not detach:
-                out.print("[dim]Ctrl-C stops it[/]")
-                process.wait()
-                err.print(f"the supervisor ended; log: {stack.home.log('supervisor')}")
-                raise typer.Exit(1)
-        except KeyboardInterrupt:
-            stop_with_progress(stack)
-            raise typer.Exit(130) from None
+            if detach:
+                return
+            out.print("\n[dim]Ctrl-C stops it[/]")
+            process.wait()
+        if stack.was_told_to_stop():
+            out.print("Drover is stopped")
+            return
+        log = stack.home.log("supervisor")
+        raise LocalError(f"the supervisor ended: {last_line(log)}", log=log)
+
+
+@contextmanager
+def stopped_on_interrupt(stack: Stack, *, tied: bool) -> Iterator["subprocess.Popen[bytes]"]:
+    """Spawn the supervisor; Ctrl-C in the body stops it again and ends the command with status 130."""
+    process = stack.spawn(tied=tied)
+    try:
+        yield process
+    except KeyboardInterrupt:
+        stop_with_progress(stack, process)
+        raise typer.Exit(130) from None
 
 
 def api_url(state: StackState) -> str:
@@ -61,16 +77,16 @@ def show_ready(stack: Stack, state: StackState) -> None:
     out.print(f"                  login {login}" if password else "                  login admin")
 
 
-def stop_with_progress(stack: Stack) -> bool:
-    """Stop the stack while a second Ctrl-C still only asks again, more urgently."""
-    ignored = signal.signal(signal.SIGINT, lambda _number, _frame: None)
+def stop_with_progress(stack: Stack, process: "subprocess.Popen[bytes] | None" = None) -> None:
+    """Stop the stack to the end: a further Ctrl-C does not leave it half stopped."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
-        with out.status("stopping") if sys.stdout.isatty() else told_plainly():
-            ran = stack.stop()
+        with out.status("stopping") if sys.stdout.isatty() else nullcontext():
+            ran = stack.stop(process)
     finally:
-        signal.signal(signal.SIGINT, ignored)
-    out.print("Drover is stopped; its data is kept")
-    return ran
+        signal.signal(signal.SIGINT, before)
+    if ran:
+        out.print("Drover is stopped; its data is kept")
 
 
 def down(stack: Stack) -> None:

@@ -70,11 +70,22 @@ class Stack:
         """The state of the running stack; None when none runs. Never that of a dead supervisor."""
         return read_state(self.home) if is_running(self.home) else None
 
-    def stop(self) -> bool:
-        """Stop the stack and wait until nothing of it runs. Returns whether one ran; raises LocalError."""
+    def was_told_to_stop(self) -> bool:
+        """Whether the last supervisor ended because somebody asked it to (`./drover down`)."""
+        state = read_state(self.home)
+        return state is not None and state.phase == "stopped"
+
+    def stop(self, process: "subprocess.Popen[bytes] | None" = None) -> bool:
+        """Stop the stack and wait until nothing of it runs. Returns whether one ran; raises LocalError.
+
+        `process` is a supervisor that was just spawned, and may be too young to hold its lock.
+        """
         deadline = time.monotonic() + STOP_SECONDS
         asked = False
-        while is_running(self.home):
+        if process is not None and process.poll() is None:
+            process.terminate()
+            asked = True
+        while is_running(self.home) or (process is not None and process.poll() is None):
             state = read_state(self.home)
             if state is not None and not asked:
                 os.kill(state.pid, signal.SIGTERM)

@@ -82,10 +82,8 @@ class Supervisor:
             self._launch([specs.server(name) for name in SERVERS])
         with self._step("database schema"):
             self._once(specs.migrate())
-        with self._step("administrator"):
-            self._once(specs.create_admin())
         with self._step("api, scheduler, event-ingest, log-store, executor"):
-            self._launch([specs.service(name) for name in ("api", *WORKERS)])
+            self._launch([specs.service(name) for name in ("api", *WORKERS)], specs.create_admin())
         self._state.phase = "ready"
         write_state(self._home, self._state)
 
@@ -99,12 +97,14 @@ class Supervisor:
         self._state.step = ""
         write_state(self._home, self._state)
 
-    def _launch(self, units: Sequence[Unit]) -> None:
-        """Start all of them, then wait for each to be ready."""
+    def _launch(self, units: Sequence[Unit], meanwhile: Program | None = None) -> None:
+        """Start all of them, run `meanwhile` to its end, then wait for each to be ready."""
         started = []
         for unit in units:
             self._kept[unit.name] = Kept(unit)
             started.append((unit, self._start_one(self._kept[unit.name])))
+        if meanwhile is not None:
+            self._once(meanwhile)
         for unit, child in started:
             wait_until(unit.ready, child, START_SECONDS, self._waker.wait)
 

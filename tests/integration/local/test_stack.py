@@ -1,0 +1,168 @@
+"""A whole stack started and stopped as a person does it; whatever happens, nothing stays."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+import redis
+from drover_cli.local.home import SERVICES
+from drover_cli.local.state import StackState, is_alive, is_running, read_state
+from support.live import LiveStack
+from support.waiting import eventually
+
+pytestmark = pytest.mark.e2e
+
+
+@pytest.fixture
+def stack(tmp_path: Path) -> Iterator[LiveStack]:
+    live = LiveStack(tmp_path / "home")
+    yield live
+    live.stop()
+    assert nothing_runs(live)
+
+
+def nothing_runs(stack: LiveStack) -> bool:
+    """Whether no process on this machine works in the stack's folder, by arguments, environment or place."""
+    folder = str(stack.home.folder)
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            seen = (process / "cmdline").read_bytes() + (process / "environ").read_bytes()
+            seen += bytes((process / "cwd").readlink())
+        except OSError:
+            continue
+        if folder.encode() in seen and int(process.name) != os.getpid():
+            return False
+    return True
+
+
+def state_of(stack: LiveStack) -> StackState:
+    state = read_state(stack.home)
+    assert state is not None
+    return state
+
+
+def foreground(stack: LiveStack) -> "subprocess.Popen[str]":
+    """`drover up` in a process group of its own, as a terminal makes one."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "drover_cli", "up"],
+        env=stack.environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        process_group=0,
+    )
+
+
+def test_up_status_logs_down_and_up_again(stack: LiveStack) -> None:
+    assert "not running" in stack.command("status").stdout
+    assert stack.command("down").returncode == 0
+    stack.start()
+    assert httpx.get(f"{stack.url}/readyz").json()["status"] == "ok"
+
+    again = stack.command("up")
+    assert again.returncode == 0
+    assert f"already up: {stack.url}" in again.stdout
+
+    shown = stack.command("status")
+    assert shown.returncode == 0
+    rows = {line.split()[0]: line.split() for line in shown.stdout.splitlines() if line.strip()}
+    assert [rows[name][3] for name in SERVICES] == ["yes"] * len(SERVICES)
+
+    assert '"service"' in stack.command("logs", "scheduler").stdout
+    assert "one of: postgres" in stack.command("logs", "nothing").stderr
+
+    ports = {name: service.port for name, service in state_of(stack).services.items()}
+    stack.stop()
+    assert nothing_runs(stack)
+    stack.start()
+    assert {name: service.port for name, service in state_of(stack).services.items()} == ports
+
+
+def test_two_stacks_side_by_side(stack: LiveStack, tmp_path: Path) -> None:
+    other = LiveStack(tmp_path / "other")
+    stack.start()
+    try:
+        other.start()
+        assert not set(pids(stack)) & set(pids(other))
+    finally:
+        other.stop()
+    assert httpx.get(f"{stack.url}/readyz").status_code == 200
+
+
+def pids(stack: LiveStack) -> list[int]:
+    return [service.pid for service in state_of(stack).services.values()]
+
+
+@pytest.mark.parametrize("moment", ["PostgreSQL", "schema", "executor", "ready"])
+def test_ctrl_c_leaves_nothing(stack: LiveStack, moment: str) -> None:
+    process = foreground(stack)
+    eventually(moment, lambda: moment in f"{reached(stack)}", 120)
+    os.killpg(process.pid, signal.SIGINT)
+    text, _ = process.communicate(timeout=60)
+    assert process.returncode == 130, text
+    assert "Drover is stopped" in text
+    assert "Traceback" not in text
+    assert nothing_runs(stack)
+
+
+def reached(stack: LiveStack) -> str:
+    state = read_state(stack.home)
+    return "" if state is None else state.step or state.phase
+
+
+def test_a_killed_terminal_takes_the_stack_along(stack: LiveStack) -> None:
+    process = foreground(stack)
+    eventually("ready", lambda: reached(stack) == "ready", 120)
+    process.kill()
+    process.communicate()
+    eventually("nothing runs", lambda: nothing_runs(stack), 60)
+
+
+def test_a_killed_supervisor_leaves_nothing_and_up_works_again(stack: LiveStack) -> None:
+    stack.start()
+    services = state_of(stack).services
+    os.kill(state_of(stack).pid, signal.SIGKILL)
+    eventually("the supervisor is gone", lambda: not is_running(stack.home), 10)
+    stack.start()  # at once, while the old ones may still be ending
+    assert not any(is_alive(service) for service in services.values())
+    assert httpx.get(f"{stack.url}/readyz").status_code == 200
+
+
+def test_a_crashed_server_comes_back_with_its_data(stack: LiveStack) -> None:
+    stack.start()
+    with stack.redis() as client:
+        client.config_set("appendfsync", "always")
+        client.set("kept", "7")
+    for name in ("redis", "postgres", "s3"):
+        stack.kill(name)
+    with stack.redis() as client:
+        assert eventually("redis answers", lambda: answer(client), 30) == b"7"
+    eventually("all is ready again", lambda: stack.command("status").returncode == 0, 60)
+    with stack.client() as api:
+        assert api.get("/organizations").status_code == 200
+
+
+def answer(client: "redis.Redis") -> bytes | None:
+    try:
+        value: bytes | None = client.get("kept")  # type: ignore[assignment]
+    except redis.RedisError:
+        return None
+    return value
+
+
+def test_a_taken_port_is_said_in_one_line(stack: LiveStack) -> None:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", stack.home.api_port))
+        listener.listen()
+        done = stack.command("up", "--detach")
+    assert done.returncode == 1
+    assert done.stderr.count("\n") == 1
+    assert f"port {stack.home.api_port} is taken" in done.stderr
+    assert "DROVER_PORT=" in done.stderr
+    assert nothing_runs(stack)
