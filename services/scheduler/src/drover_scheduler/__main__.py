@@ -1,0 +1,72 @@
+"""`python -m drover_scheduler`: jobs into run attempts, and an eye on their leases and time-outs."""
+
+import threading
+from functools import partial
+
+import redis
+from drover_shared.clock import SystemClock
+from drover_shared.db.engine import check_database, make_engine
+from drover_shared.health import serve_health
+from drover_shared.ids import new_run_id
+from drover_shared.logging import configure, get_logger
+from drover_shared.process import run_main, stop_on_signals
+from drover_shared.queue import Doorbell
+from drover_shared.settings import Environment, LogSettings
+from drover_shared.streams.group import stream_client
+from drover_shared.streams.progress import Progress
+
+from drover_scheduler.messages import Listener, scheduler_app
+from drover_scheduler.scheduler import Tick
+from drover_scheduler.settings import Settings
+
+_log = get_logger("drover.scheduler")
+
+
+def main() -> int:
+    env = Environment()
+    settings = Settings.read(env)
+    configure("scheduler", LogSettings.read(env))
+    stop = stop_on_signals()
+    clock = SystemClock()
+    engine = make_engine(settings.database_url, pool_size=2, application="drover-scheduler")
+    client = stream_client(settings.redis_url)
+    bell = Doorbell(settings.redis_url)
+    tick = Tick(
+        engine,
+        client,
+        bell,
+        clock,
+        new_run_id,
+        tick_seconds=settings.tick_seconds,
+        lease_grace_seconds=settings.lease_grace_seconds,
+    )
+    progress = Progress(clock)
+    checks = {"database": partial(check_database, engine), "queue": partial(check_queue, client)}
+    server = serve_health(settings.health, checks, progress.check)
+    listener = Listener(scheduler_app(settings.redis_url, engine, new_run_id), stop)
+    listener.start()
+    _log.info("scheduler_started")
+    tick_until(stop, tick, progress)
+    listener.close()
+    bell.close()
+    client.close()
+    engine.dispose()
+    if server is not None:
+        server.shutdown()
+    _log.info("scheduler_ended")
+    return 0
+
+
+def check_queue(client: redis.Redis) -> None:
+    client.ping()
+
+
+def tick_until(stop: threading.Event, tick: Tick, progress: Progress) -> None:
+    """Tick until `stop`, waiting as long as each tick says."""
+    while not stop.is_set():
+        progress.touch()
+        stop.wait(tick.run())
+
+
+if __name__ == "__main__":
+    run_main(main)

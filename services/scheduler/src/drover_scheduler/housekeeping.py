@@ -1,0 +1,19 @@
+"""What is done once an hour."""
+
+from datetime import date, timedelta
+
+from drover_shared.db.models import IdempotencyKey
+from drover_shared.db.partitions import ensure_partitions
+from sqlalchemy import Engine, delete, func
+
+EVERY_SECONDS = 3600.0
+KEEP_KEYS = timedelta(hours=24)  # `completion.md` section 1
+
+
+def keep_house(engine: Engine, today: date) -> int:
+    """Make the event partitions of the days ahead and forget old idempotency keys; returns how many keys."""
+    with engine.begin() as connection:
+        ensure_partitions(connection, today)
+    old = delete(IdempotencyKey).where(IdempotencyKey.created_at < func.now() - KEEP_KEYS)
+    with engine.begin() as connection:
+        return connection.execute(old).rowcount

@@ -1,0 +1,81 @@
+"""The Celery worker that hears of new jobs, in a thread of its own.
+
+It is a doorbell: where Redis is away it waits for it, and the tick does the work meanwhile.
+"""
+
+import logging
+import threading
+from typing import Any
+
+from celery import Celery
+from celery.worker import WorkController, state
+from drover_shared.ids import IdSource
+from drover_shared.logging import get_logger
+from drover_shared.queue import SCHEDULE_JOB, SCHEDULER_QUEUE, Doorbell, celery_app
+from drover_shared.streams.failures import describe
+from sqlalchemy import Engine
+
+from drover_scheduler import metrics
+from drover_scheduler.scheduler import schedule_job
+
+_PAUSE_SECONDS = 1.0
+_log = get_logger("drover.scheduler")
+
+
+def scheduler_app(redis_url: str, engine: Engine, new_id: IdSource) -> Celery:
+    """The Celery application with this service's task; nothing connects yet."""
+    app = celery_app(redis_url)
+    app.conf.update(worker_enable_remote_control=False, worker_send_task_events=False)
+    for chatty in ("celery.app.trace", "celery.worker.strategy"):  # two lines a task
+        logging.getLogger(chatty).setLevel(logging.WARNING)
+    bell = Doorbell(redis_url)  # for the worker's thread alone
+
+    @app.task(name=SCHEDULE_JOB)
+    def on_schedule_job(job_id: int) -> None:
+        try:
+            with metrics.DECISION_SECONDS.time():
+                schedule_job(engine, bell, new_id, job_id, "message")
+        except Exception as error:  # noqa: BLE001 - the tick will find the job
+            metrics.FAILURES.labels("message").inc()
+            _log.warning("schedule_job_failed", job_id=job_id, **describe(error))
+
+    return app
+
+
+class Listener:
+    """Runs the worker until `close`, and starts it again should it end by itself."""
+
+    def __init__(self, app: Celery, stop: threading.Event) -> None:
+        self._app = app
+        self._stop = stop
+        self._thread = threading.Thread(target=self._listen, name="listener", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def close(self, timeout: float = 5.0) -> None:
+        """Let the task in hand finish. A worker that waits for Redis is left behind: it holds nothing."""
+        state.should_stop = 0  # type: ignore[assignment]  # an exit status; Celery's stubs know only None
+        self._thread.join(timeout)
+
+    def _listen(self) -> None:
+        while not self._stop.is_set():
+            try:
+                _worker(self._app).start()
+            except (Exception, SystemExit) as error:  # noqa: BLE001 - Celery ends a worker by SystemExit
+                if self._stop.is_set():
+                    return
+                _log.warning("listener_failed", error=type(error).__name__)
+            self._stop.wait(_PAUSE_SECONDS)
+
+
+def _worker(app: Celery) -> Any:
+    return WorkController(
+        app=app,
+        pool="solo",
+        concurrency=1,
+        queues=SCHEDULER_QUEUE,
+        without_gossip=True,
+        without_mingle=True,
+        without_heartbeat=True,
+    )

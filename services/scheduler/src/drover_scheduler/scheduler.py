@@ -1,0 +1,145 @@
+"""The scheduler's two ways in: a message that names a job, and the tick that needs none."""
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Protocol
+from uuid import UUID
+
+import redis
+from drover_shared.clock import Clock
+from drover_shared.ids import IdSource
+from drover_shared.logging import get_logger
+from drover_shared.streams.bells import ring_runs
+from drover_shared.streams.failures import describe
+from sqlalchemy import Engine
+
+from drover_scheduler import housekeeping, leases, metrics, pending, waiting
+from drover_scheduler.attempts import WaitingRun, make_first_attempt
+
+_log = get_logger("drover.scheduler")
+
+
+class Bell(Protocol):
+    """Tells a pool's executors of a run; best effort."""
+
+    def run_waits(self, run_id: UUID, pool: str) -> bool: ...
+
+
+def schedule_job(engine: Engine, bell: Bell, new_id: IdSource, job_id: int, found_by: str) -> bool:
+    """Make the first attempt of a pending job, then ring; False where there was nothing to do (yet)."""
+    with engine.begin() as connection:
+        run = make_first_attempt(connection, job_id, new_id)
+    if run is None:
+        return False
+    bell.run_waits(run.id, run.pool)
+    metrics.ATTEMPTS.labels(found_by).inc()
+    _log.info("run_made", job_id=job_id, job_run_id=str(run.id), pool=run.pool, found_by=found_by)
+    return True
+
+
+class Tick:
+    """Finds in the database whatever no message told of. A step that fails stops no other.
+
+    Any number of schedulers tick at once; guarded updates and locked rows decide who does what.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        client: redis.Redis,
+        bell: Bell,
+        clock: Clock,
+        new_id: IdSource,
+        *,
+        tick_seconds: float,
+        lease_grace_seconds: float,
+    ) -> None:
+        self._engine = engine
+        self._redis = client
+        self._bell = bell
+        self._clock = clock
+        self._new_id = new_id
+        self._tick_seconds = tick_seconds
+        self._grace = lease_grace_seconds
+        self._house_due = clock.monotonic()
+
+    def run(self) -> float:
+        """One tick; returns the seconds to wait before the next."""
+        started = self._clock.monotonic()
+        steps: dict[str, Callable[[], None]] = {
+            "cancel": self._cancel,
+            "pending": self._schedule_pending,
+            "leases": self._end_expired,
+            "timeouts": self._end_overdue,
+            "ring": self._ring_again,
+            "housekeeping": self._keep_house,
+        }
+        for name, step in steps.items():
+            try:
+                step()
+            except Exception as error:  # noqa: BLE001 - the next tick tries again
+                metrics.FAILURES.labels(name).inc()
+                _log.warning("tick_step_failed", step=name, **describe(error))
+        took = self._clock.monotonic() - started
+        metrics.TICK_SECONDS.observe(took)
+        return max(0.0, self._tick_seconds - took)
+
+    def _cancel(self) -> None:
+        metrics.CANCELED.inc(pending.cancel_waiting(self._engine))
+
+    def _schedule_pending(self) -> None:
+        with self._engine.connect() as connection:
+            found = pending.jobs_in_turn(connection)
+        for job_id in found:
+            schedule_job(self._engine, self._bell, self._new_id, job_id, "tick")
+
+    def _end_expired(self) -> None:
+        with self._engine.connect() as connection:
+            found = leases.expired_runs(connection, self._grace)
+        for run_id, job_id in found:
+            with self._engine.begin() as connection:
+                ended = leases.lose_run(connection, run_id, job_id, self._grace, self._new_id)
+            if ended is not None:
+                metrics.LOST.inc()
+                self._tell(ended, "run_lost")
+
+    def _end_overdue(self) -> None:
+        with self._engine.connect() as connection:
+            found = leases.overdue_runs(connection)
+        for run_id, job_id in found:
+            with self._engine.begin() as connection:
+                ended = leases.time_out_run(connection, run_id, job_id)
+            if ended is not None:
+                metrics.TIMEOUTS.inc()
+                self._tell(ended, "run_timed_out")
+
+    def _tell(self, ended: leases.Ended, what: str) -> None:
+        follows = ended.next_run
+        _log.warning(what, job_run_id=str(ended.run_id), next_run_id=str(follows.id) if follows else None)
+        if follows is not None:
+            self._bell.run_waits(follows.id, follows.pool)
+            metrics.ATTEMPTS.labels("lease").inc()
+        ring_runs(self._redis, [ended.run_id], "state")
+
+    def _ring_again(self) -> None:
+        with self._engine.connect() as connection:
+            pools = waiting.waiting_pools(connection)
+        for pool in pools:
+            room = waiting.MESSAGES_ENOUGH - waiting.messages_in(self._redis, pool)
+            if room > 0:
+                self._ring(self._take_unheard(pool, room))
+
+    def _take_unheard(self, pool: str, room: int) -> Sequence[WaitingRun]:
+        with self._engine.begin() as connection:
+            return waiting.take_unheard(connection, pool, room)
+
+    def _ring(self, runs: Iterable[WaitingRun]) -> None:
+        for run in runs:
+            self._bell.run_waits(run.id, run.pool)
+            metrics.RINGS.inc()
+
+    def _keep_house(self) -> None:
+        if self._clock.monotonic() < self._house_due:
+            return
+        gone = housekeeping.keep_house(self._engine, self._clock.now().date())
+        self._house_due = self._clock.monotonic() + housekeeping.EVERY_SECONDS
+        _log.info("house_kept", idempotency_keys=gone)

@@ -1,0 +1,26 @@
+"""What this service reads from its environment."""
+
+from dataclasses import dataclass, field
+
+from drover_shared.settings import Environment, HealthSettings
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """URLs hold passwords, so they are kept out of `repr`. A run is lost some grace after its lease ended."""
+
+    database_url: str = field(repr=False)
+    redis_url: str = field(repr=False)
+    tick_seconds: float
+    lease_grace_seconds: float
+    health: HealthSettings
+
+    @classmethod
+    def read(cls, env: Environment) -> "Settings":
+        return cls(
+            database_url=env.text("DROVER_DATABASE_URL"),
+            redis_url=env.text("DROVER_REDIS_URL"),
+            tick_seconds=env.number("DROVER_TICK_SECONDS", 1, 0.05, 60),
+            lease_grace_seconds=env.number("DROVER_LEASE_GRACE_SECONDS", 5, 0, 3600),
+            health=HealthSettings.read(env),
+        )

@@ -1,0 +1,59 @@
+"""Ringing again for runs that nobody claimed: the message may have been lost, or never sent."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+import redis
+from drover_shared.db.models import JobRun
+from drover_shared.domain.states import RunState
+from sqlalchemy import Connection, func, or_, select, text, update
+
+from drover_scheduler.attempts import WaitingRun
+
+RING_AGAIN_SECONDS = 2.0
+MESSAGES_ENOUGH = 100  # a queue with so many messages needs no more: each makes an executor look
+
+_POOLS = text("""
+    WITH RECURSIVE pools AS (
+        (SELECT pool FROM job_runs WHERE state = 'pending' ORDER BY pool LIMIT 1)
+        UNION ALL
+        SELECT (SELECT pool FROM job_runs WHERE state = 'pending' AND pool > pools.pool ORDER BY pool LIMIT 1)
+        FROM pools WHERE pools.pool IS NOT NULL
+    )
+    SELECT pool FROM pools WHERE pool IS NOT NULL
+""")
+
+
+def waiting_pools(connection: Connection) -> list[str]:
+    """The pools with a run that waits."""
+    return list(connection.scalars(_POOLS))
+
+
+def messages_in(client: redis.Redis, pool: str) -> int:
+    """How many messages wait in a pool's queue. Raises redis.RedisError."""
+    length = client.llen(f"runs.{pool}")
+    assert isinstance(length, int)  # noqa: S101 - the client is not the asynchronous one
+    return length
+
+
+def take_unheard(connection: Connection, pool: str, limit: int) -> Sequence[WaitingRun]:
+    """The oldest runs of a pool that were last rung too long ago, marked as rung now."""
+    overdue = func.now() - timedelta(seconds=RING_AGAIN_SECONDS)
+    oldest = (
+        select(JobRun.id)
+        .where(
+            JobRun.state == RunState.PENDING,
+            JobRun.pool == pool,
+            or_(JobRun.rung_at.is_(None), JobRun.rung_at < overdue),
+        )
+        .order_by(JobRun.id)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    )
+    rows = connection.execute(
+        update(JobRun)
+        .where(JobRun.id.in_(oldest.scalar_subquery()), JobRun.state == RunState.PENDING)
+        .values(rung_at=func.now())
+        .returning(JobRun.id)
+    )
+    return [WaitingRun(run_id, pool) for run_id in sorted(rows.scalars())]
