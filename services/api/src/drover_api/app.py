@@ -19,7 +19,22 @@ from drover_api.version import VERSION
 MAX_BODY_BYTES = 32 * 1024 * 1024  # ten thousand hosts with their variables in one request
 
 # Every module of routes; each has a blueprint `blp`, or several in `BLUEPRINTS`.
-ROUTES: tuple[str, ...] = ("drover_api.internal.routes", "drover_api.jobs.routes")
+ROUTES: tuple[str, ...] = (
+    "drover_api.resources.organizations.routes",
+    "drover_api.resources.users.routes",
+    "drover_api.resources.tokens.routes",
+    "drover_api.resources.teams.routes",
+    "drover_api.resources.role_assignments.routes",
+    "drover_api.resources.credential_types.routes",
+    "drover_api.resources.credentials.routes",
+    "drover_api.resources.execution_environments.routes",
+    "drover_api.resources.projects.routes",
+    "drover_api.resources.job_templates.routes",
+    "drover_api.resources.executors.routes",
+    "drover_api.resources.activity.routes",
+    "drover_api.internal.routes",
+    "drover_api.jobs.routes",
+)
 
 
 def _blueprints(module_name: str) -> Iterable[Any]:

@@ -1,6 +1,7 @@
 """Roles as data: which role on what contains which permission."""
 
 from collections.abc import Mapping
+from typing import Any
 
 from drover_shared.db.models import (
     Credential,
@@ -25,7 +26,7 @@ GRANTABLE: Mapping[str, tuple[str, ...]] = {
     "job_template": (ADMIN, EXECUTE, READ),
 }
 
-MODELS = {
+MODELS: Mapping[str, Any] = {
     "organization": Organization,
     "team": Team,
     "inventory": Inventory,

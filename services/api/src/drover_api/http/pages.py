@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Any
 from urllib.parse import urlencode
 
@@ -16,6 +17,7 @@ from drover_api.http.fields import MAX_BIGINT, Schema
 
 DEFAULT_LIMIT = 50
 MAX_LIMIT = 200
+PAGE_FIELDS = frozenset({"limit", "offset", "order_by"})
 _DIGITS = re.compile(r"-?[0-9]{1,20}\Z", re.ASCII)
 
 Orders = Mapping[str, "InstrumentedAttribute[Any] | ColumnElement[Any]"]
@@ -61,6 +63,7 @@ def contains(column: "InstrumentedAttribute[str] | ColumnElement[str]", part: st
     return column.icontains(part, autoescape=True)
 
 
+@cache
 def page_schema(item: type[ma.Schema]) -> type[Schema]:
     """The schema of a page of `item`."""
     name = item.__name__.removesuffix("Schema")

@@ -21,9 +21,8 @@ from drover_api.http.arguments import load
 from drover_api.http.body import pointer_token
 from drover_api.http.etags import check_if_match
 from drover_api.http.merge import merge_patch
-from drover_api.http.pages import NameQuery, Orders, PageQuery, contains, paginate
+from drover_api.http.pages import PAGE_FIELDS, NameQuery, Orders, PageQuery, contains, paginate
 
-PAGING = frozenset({"limit", "offset", "order_by"})
 NAMED_USERS = 3  # so many users of a thing are named when it cannot be deleted
 
 Values = dict[str, Any]
@@ -78,7 +77,7 @@ class Resource:
     def stored(self, db: Session, principal: Principal, row: Any, values: Values, *, created: bool) -> None:
         """Called when the row is in the database: rows that belong to it go here."""
 
-    def before_delete(self, db: Session, row: Any) -> None:
+    def before_delete(self, db: Session, principal: Principal, row: Any) -> None:
         """Raise ConflictError where `row` may not go."""
 
     def present(self, db: Session, rows: Sequence[Any]) -> Sequence[Any]:
@@ -147,7 +146,7 @@ class Resource:
     def delete(self, db: Session, principal: Principal, row_id: int) -> None:
         row = find(db, self.model, principal, self.change_permission, row_id, lock=True)
         check_if_match(self.dump(db, row))
-        self.before_delete(db, row)
+        self.before_delete(db, principal, row)
         self._refuse_if_used(db, principal, row)
         before = self.writable(db, row)
         db.execute(delete(self.model).where(self.model.id == row.id))
@@ -174,7 +173,7 @@ class Resource:
         own = self.filters()
         conditions = [visible(self.model, principal)]
         for name, value in args.items():
-            if name in PAGING or value is None:
+            if name in PAGE_FIELDS or value is None:
                 continue
             if name in own:
                 conditions.append(own[name](value))
@@ -201,7 +200,7 @@ class Resource:
             users = select(model.id, model.name, visible(model, principal).label("seen"))
             found = db.execute(users.where(getattr(model, column) == row.id).limit(NAMED_USERS)).all()
             if found:
-                raise ConflictError(f"{label_of(self.model)} {row.id} is in use by {_named(model, found)}")
+                raise ConflictError(f"{label_of(self.model)} {row.id} is in use by {named(model, found)}")
 
     def _record(
         self, db: Session, principal: Principal, action: str, row: Any, before: Values, after: Values
@@ -211,7 +210,7 @@ class Resource:
         record(db, principal, action, self.kind, row.id, organization_id=organization_id, changes=changes)
 
 
-def _named(model: Any, found: Iterable[Any]) -> str:
+def named(model: Any, found: Iterable[Any]) -> str:
     return ", ".join(
         f"{label_of(model)} {user.id} ({user.name})" if user.seen else f"a {label_of(model)} you cannot see"
         for user in found

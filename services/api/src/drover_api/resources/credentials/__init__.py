@@ -1,0 +1,1 @@
+"""Credentials: secrets are written, never read back."""

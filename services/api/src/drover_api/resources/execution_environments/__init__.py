@@ -1,0 +1,1 @@
+"""Execution environments: the images playbooks run in."""

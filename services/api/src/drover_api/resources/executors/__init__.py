@@ -1,0 +1,1 @@
+"""Executors and their pools, as users see them."""

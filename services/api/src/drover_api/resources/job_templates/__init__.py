@@ -1,0 +1,1 @@
+"""Job templates: what a launch starts from."""

@@ -1,0 +1,1 @@
+"""Organizations: they own everything else."""

@@ -1,0 +1,26 @@
+"""Organizations: superusers make them, their admins change them."""
+
+from drover_shared.db.models import (
+    Credential,
+    ExecutionEnvironment,
+    Inventory,
+    JobTemplate,
+    Organization,
+    Project,
+)
+
+from drover_api.resources.crud import Resource
+from drover_api.resources.organizations.schemas import OrganizationBodySchema, OrganizationSchema
+
+
+class Organizations(Resource):
+    """Teams go with their organization; whatever else it owns must be deleted first."""
+
+    model = Organization
+    kind = "organization"
+    out = OrganizationSchema
+    body = OrganizationBodySchema
+    used_by = tuple(
+        (model, "organization_id")
+        for model in (JobTemplate, Project, Inventory, Credential, ExecutionEnvironment)
+    )

@@ -1,0 +1,1 @@
+"""Projects: repositories of playbooks."""

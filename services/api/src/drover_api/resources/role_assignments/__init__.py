@@ -1,0 +1,1 @@
+"""Roles on resources, for users and teams."""

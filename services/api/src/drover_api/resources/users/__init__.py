@@ -1,0 +1,1 @@
+"""Users and the caller's own account."""
