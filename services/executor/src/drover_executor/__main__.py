@@ -1,0 +1,97 @@
+"""Composition root of the executor."""
+
+import os
+import threading
+from importlib.metadata import version
+
+import redis
+from drover_shared.health import Check, serve_health
+from drover_shared.logging import configure, get_logger
+from drover_shared.process import run_main, stop_on_signals
+from drover_shared.settings import Environment
+
+from drover_executor.client.errors import ApiError
+from drover_executor.client.registration import Registration
+from drover_executor.client.run_api import Claim, RunApi
+from drover_executor.client.transport import Transport
+from drover_executor.doorbell import DoorbellListener
+from drover_executor.executor import Executor, Slots
+from drover_executor.isolation import check_isolation
+from drover_executor.running.runner import RunnerFactory
+from drover_executor.running.workspace import clear_leftovers
+from drover_executor.settings import HTTP, ExecutorSettings
+from drover_executor.shipping.sinks import HttpSink, RedisSink, Sink, connect
+
+_log = get_logger("drover.executor")
+_RETRY_SECONDS = 1.0
+
+
+def main() -> int:
+    settings = ExecutorSettings.read(Environment())
+    configure("executor", settings.log)
+    os.umask(0o077)
+    check_isolation(settings.isolation)
+    stop = stop_on_signals()
+    settings.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    clear_leftovers(settings.folder)
+    release = version("drover-executor")
+    transport = Transport(settings.api_url, release)
+    registration = Registration(
+        transport, settings.registration_token, settings.name, settings.pools, settings.slots, release
+    )
+    client = None if settings.mode == HTTP else connect(settings.redis_url)
+    registered = threading.Event()
+    health = serve_health(settings.health, _checks(registered, client))
+    if _register(registration, stop):
+        registered.set()
+        _run(settings, transport, registration, client, stop)
+    if health is not None:
+        health.shutdown()
+    transport.close()
+    return 0
+
+
+def _run(
+    settings: ExecutorSettings,
+    transport: Transport,
+    registration: Registration,
+    client: "redis.Redis | None",
+    stop: threading.Event,
+) -> None:
+    def make_sink(claim: Claim, job_id: int, api: RunApi) -> Sink:
+        return HttpSink(api) if client is None else RedisSink(client, claim, job_id)
+
+    factory = RunnerFactory(settings, transport, registration, make_sink)
+    listener = None if client is None else DoorbellListener(settings.redis_url, settings.pools)
+    executor = Executor(factory, registration, Slots(settings.slots), listener, stop)
+    _log.info("executor_ready", name=settings.name, pools=settings.pools, slots=settings.slots)
+    executor.run(settings.pools, settings.drain_seconds)
+
+
+def _register(registration: Registration, stop: threading.Event) -> bool:
+    """Register, trying until it works; False when told to stop before."""
+    while not stop.is_set():
+        try:
+            registration.identity()
+        except ApiError as error:
+            _log.warning("registration_failed", error=str(error))
+            stop.wait(_RETRY_SECONDS)
+        else:
+            return True
+    return False
+
+
+def _checks(registered: threading.Event, client: "redis.Redis | None") -> dict[str, Check]:
+    def api() -> None:
+        if not registered.is_set():
+            raise ConnectionError
+
+    def queue() -> None:
+        if client is not None:
+            client.ping()
+
+    return {"api": api, "queue": queue}
+
+
+if __name__ == "__main__":
+    run_main(main)

@@ -1,0 +1,51 @@
+"""`python -m drover_executor.child FOLDER`: run the playbook that FOLDER describes.
+
+Standard input is the parent's hand on it (see `playbook`), standard output rings when there is something new.
+"""
+
+import os
+import sys
+from pathlib import Path
+
+from drover_executor.child import tree
+from drover_executor.child.agent import KeyRefusedError, start_agent
+from drover_executor.child.masking import Masker
+from drover_executor.child.playbook import CANCEL, KILL, ParentGoneError, Playbook
+from drover_executor.child.recorder import Recorder
+from drover_executor.child.spec import SPOOL, ChildResult, ChildSpec
+
+_CANNOT_START = 127  # a shell's exit status for a command that is not there
+
+
+def main(folder: Path) -> int:
+    spec = ChildSpec.take(folder)
+    tree.adopt_orphans()
+    try:
+        start_agent(spec)
+    except KeyRefusedError as error:
+        ChildResult(1, started=False, stopped="", last_error="", key_refused=str(error)).write(folder)
+        return 1
+    recorder = Recorder(folder / SPOOL, Path(spec.events_dir), Masker(spec.secrets))
+    playbook = Playbook(spec, recorder, sys.stdin.fileno(), sys.stdout.fileno())
+    os.set_blocking(sys.stdout.fileno(), False)
+    try:
+        rc = playbook.run()
+    except ParentGoneError:
+        return 1
+    except OSError as error:
+        recorder.feed(f"{error}\n".encode())
+        rc = _CANNOT_START
+    recorder.close(rc, _status(rc, playbook.stopped))
+    result = ChildResult(rc, recorder.started, playbook.stopped, recorder.last_error)
+    result.write(folder)
+    return 0
+
+
+def _status(rc: int, stopped: str) -> str:
+    if rc == 0:
+        return "successful"
+    return "canceled" if stopped in (CANCEL, KILL) else "failed"
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1])))

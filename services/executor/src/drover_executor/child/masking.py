@@ -1,0 +1,103 @@
+"""Replaces secrets by `$encrypted$` before anything reaches the disk, whatever way Ansible prints them."""
+
+import base64
+import json
+import re
+from collections.abc import Iterable
+from typing import Any
+from urllib.parse import quote, quote_plus
+
+MASK = "$encrypted$"
+SHORTEST = 3  # characters; masking anything shorter would hide half of the output
+_KEY = 3  # bytes a variant is found by
+
+
+def variants(secret: str) -> set[str]:
+    """The forms in which a secret may be printed, itself included; each line of a text counts too."""
+    forms: set[str] = set()
+    lines = [line.strip() for line in secret.splitlines()]
+    for plain in {secret, secret.strip(), *lines}:
+        if len(plain) < SHORTEST:
+            continue
+        raw = plain.encode(errors="surrogateescape")
+        forms |= {plain, quote(plain, safe="", errors="replace"), quote_plus(plain, errors="replace")}
+        forms |= {quote(plain, errors="replace"), base64.b64encode(raw).decode()}
+        forms |= {base64.urlsafe_b64encode(raw).decode(), base64.b64encode(raw + b"\n").decode()}
+        forms |= {raw.hex(), repr(plain)[1:-1]}
+        for escaped in (_json(plain, ascii_only=True), _json(plain, ascii_only=False)):
+            forms |= {escaped, _json(escaped, ascii_only=True)}
+    return {form for form in forms if len(form) >= SHORTEST}
+
+
+def _json(text: str, *, ascii_only: bool) -> str:
+    return json.dumps(text, ensure_ascii=ascii_only)[1:-1]
+
+
+class Masker:
+    """Masks texts, JSON values and byte streams. With no secrets it costs nothing."""
+
+    def __init__(self, secrets: Iterable[str]) -> None:
+        forms = {form for secret in secrets for form in variants(secret)}
+        ordered = sorted(forms, key=lambda form: (-len(form), form))
+        self._raw = [form.encode(errors="surrogateescape") for form in ordered]
+        self._by_key: dict[bytes, list[bytes]] = {}
+        for form in self._raw:
+            self._by_key.setdefault(form[:_KEY], []).append(form)
+        self.longest = max((len(form) for form in self._raw), default=0)
+
+    def mask_bytes(self, data: bytes) -> bytes:
+        found = [form for form in self._raw if form in data]
+        if not found:
+            return data
+        pattern = re.compile(b"|".join(re.escape(form) for form in found))
+        return pattern.sub(MASK.encode(), data)
+
+    def mask_text(self, text: str) -> str:
+        if not self._raw:
+            return text
+        raw = text.encode(errors="surrogatepass")
+        masked = self.mask_bytes(raw)
+        return text if masked is raw else masked.decode(errors="replace")
+
+    def mask_value(self, value: Any) -> Any:
+        """A JSON value with every text in it masked, keys included."""
+        if not self._raw:
+            return value
+        if isinstance(value, str):
+            return self.mask_text(value)
+        if isinstance(value, dict):
+            return {self.mask_text(str(key)): self.mask_value(item) for key, item in value.items()}
+        if isinstance(value, list):
+            return [self.mask_value(item) for item in value]
+        return value
+
+    def held(self, data: bytes) -> int:
+        """How many bytes at the end of `data` may be the first ones of a secret that goes on."""
+        start = max(0, len(data) - self.longest + 1)
+        for at in range(start, len(data)):
+            tail = data[at:]
+            known = self._by_key.get(tail[:_KEY], ()) if len(tail) >= _KEY else self._raw
+            if any(len(form) > len(tail) and form.startswith(tail) for form in known):
+                return len(tail)
+        return 0
+
+
+class MaskedStream:
+    """Masks a byte stream fed in any cuts: a secret across a cut is still found."""
+
+    def __init__(self, masker: Masker) -> None:
+        self._masker = masker
+        self._held = b""
+
+    def feed(self, data: bytes) -> bytes:
+        """The bytes that are certain now."""
+        if not self._masker.longest:
+            return data
+        masked = self._masker.mask_bytes(self._held + data)
+        keep = self._masker.held(masked)
+        self._held = masked[len(masked) - keep :]
+        return masked[: len(masked) - keep]
+
+    def close(self) -> bytes:
+        held, self._held = self._held, b""
+        return held

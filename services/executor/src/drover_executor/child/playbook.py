@@ -1,0 +1,131 @@
+"""Runs one command to its end: pumps its output, obeys the parent's letters, leaves no process behind."""
+
+import contextlib
+import os
+import selectors
+import signal
+import subprocess
+import time
+
+from drover_executor.child import tree
+from drover_executor.child.recorder import Recorder
+from drover_executor.child.spec import ChildSpec
+
+CANCEL, TIMEOUT, KILL = "c", "t", "k"  # what the parent may write; closing the pipe means it is gone
+_READ_BYTES = 256 * 1024
+
+
+class ParentGoneError(Exception):
+    """Nobody wants the result any more; everything below is dead."""
+
+
+class Playbook:
+    """One run of the command in `spec`."""
+
+    def __init__(self, spec: ChildSpec, recorder: Recorder, control: int, doorbell: int) -> None:
+        self._spec, self._recorder = spec, recorder
+        self._control, self._doorbell = control, doorbell
+        self._force_at: float | None = None
+        self._status: int | None = None
+        self.stopped = ""
+
+    def run(self) -> int:
+        """Returns the exit status, negative for a signal. Raises ParentGoneError, OSError."""
+        deaths_r, deaths_w = os.pipe()
+        os.set_blocking(deaths_w, False)
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        signal.set_wakeup_fd(deaths_w, warn_on_full_buffer=False)
+        output = self._start()
+        with selectors.DefaultSelector() as selector:
+            for descriptor in (output, self._control, deaths_r):
+                os.set_blocking(descriptor, False)
+                selector.register(descriptor, selectors.EVENT_READ)
+            while self._status is None:
+                ready = {key.fd for key, _ in selector.select(self._wait_seconds())}
+                if output in ready and not self._pump(output):
+                    selector.unregister(output)
+                if self._control in ready:
+                    self._obey()
+                if deaths_r in ready:
+                    _read(deaths_r)
+                self._collect(tree.reap())
+                self._force_if_due()
+        self._finish(output)
+        return os.waitstatus_to_exitcode(self._status)
+
+    def _start(self) -> int:
+        """Start the command; returns the read end of what it prints, standard output and error in one."""
+        output_r, output_w = os.pipe()
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # it may be ignored by whoever started the executor
+        popen = subprocess.Popen(
+            self._spec.command,
+            cwd=self._spec.cwd,
+            env=self._spec.env,
+            stdin=subprocess.DEVNULL,  # no terminal: nothing can wait for an answer nobody gives
+            stdout=output_w,
+            stderr=output_w,
+            preexec_fn=tree.die_with_parent,  # noqa: PLW1509 - this process has one thread
+        )
+        os.close(output_w)
+        self._pid = popen.pid
+        popen.returncode = 0  # its status is collected here, with the orphans'
+        return output_r
+
+    def _pump(self, output: int) -> bool:
+        """Record what is there; False at the end of the output."""
+        try:
+            data = os.read(output, _READ_BYTES)
+        except BlockingIOError:
+            return True
+        if not data:
+            return False
+        self._recorder.feed(data)
+        with contextlib.suppress(BlockingIOError, BrokenPipeError):
+            os.write(self._doorbell, b".")
+        return True
+
+    def _obey(self) -> None:
+        letters = _read(self._control)
+        if letters is None:
+            return
+        if not letters:
+            tree.end_below(os.getpid())
+            raise ParentGoneError
+        for letter in letters.decode():
+            self.stopped = self.stopped or letter
+            if letter == KILL:
+                self._force_at = time.monotonic()
+            elif self._force_at is None:
+                self._force_at = time.monotonic() + self._spec.grace_seconds
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(self._pid, signal.SIGINT)
+
+    def _wait_seconds(self) -> float | None:
+        return None if self._force_at is None else max(0.0, self._force_at - time.monotonic())
+
+    def _force_if_due(self) -> None:
+        if self._force_at is not None and self._status is None and time.monotonic() >= self._force_at:
+            self._collect(tree.end_below(os.getpid()))
+
+    def _collect(self, ended: dict[int, int]) -> None:
+        self._status = ended.get(self._pid, self._status)
+
+    def _finish(self, output: int) -> None:
+        """Record what it printed before its end, then end what it left behind, then the rest."""
+        self._drain(output)
+        tree.end_below(os.getpid())
+        self._drain(output)
+        os.close(output)
+
+    def _drain(self, output: int) -> None:
+        with contextlib.suppress(BlockingIOError):
+            while data := os.read(output, _READ_BYTES):
+                self._recorder.feed(data)
+
+
+def _read(descriptor: int) -> bytes | None:
+    """What is there; empty at the end, None where there is nothing yet."""
+    try:
+        return os.read(descriptor, 4096)
+    except BlockingIOError:
+        return None

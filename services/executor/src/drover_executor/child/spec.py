@@ -1,0 +1,61 @@
+"""What the executor tells its child, and what the child tells it at the end; files in the run's folder."""
+
+import json
+import os
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+SPEC = "child.json"
+RESULT = "result.json"
+SPOOL = "spool"
+
+
+@dataclass(frozen=True, slots=True)
+class ChildSpec:
+    """How to run the playbook. It holds secrets: mode 0600, and gone as soon as the child has read it."""
+
+    command: list[str]
+    cwd: str
+    env: dict[str, str] = field(repr=False)
+    secrets: list[str] = field(repr=False)
+    events_dir: str  # where the display callback leaves its events
+    grace_seconds: float  # between an interrupt and the end by force
+    agent_socket: str | None = None  # where an ssh-agent is to listen
+    agent_keys: list[dict[str, str]] = field(default_factory=list)  # {"key": path, "passphrase": path or ""}
+
+    def write(self, folder: Path) -> None:
+        descriptor = os.open(folder / SPEC, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w") as file:
+            json.dump(asdict(self), file)
+
+    @classmethod
+    def take(cls, folder: Path) -> "ChildSpec":
+        """Read it and remove it."""
+        path = folder / SPEC
+        spec = cls(**json.loads(path.read_bytes()))
+        path.unlink()
+        return spec
+
+
+@dataclass(frozen=True, slots=True)
+class ChildResult:
+    """How the playbook ended. `stopped`: it was told to, and by which letter; `started`: a playbook began."""
+
+    rc: int
+    started: bool
+    stopped: str
+    last_error: str
+    key_refused: str = ""  # why ssh-add did not take a key; nothing was started then
+
+    def write(self, folder: Path) -> None:
+        temporary = folder / f"{RESULT}.tmp"
+        temporary.write_text(json.dumps(asdict(self)))
+        temporary.replace(folder / RESULT)
+
+    @classmethod
+    def read(cls, folder: Path) -> "ChildResult | None":
+        """None where the child did not come to its end."""
+        try:
+            return cls(**json.loads((folder / RESULT).read_bytes()))
+        except (OSError, ValueError, TypeError):
+            return None

@@ -1,0 +1,146 @@
+"""The executor: takes runs while it has free slots, and drains when it is told to stop."""
+
+import threading
+from uuid import UUID
+
+from drover_shared.logging import get_logger
+
+from drover_executor.client.errors import ApiError, UnavailableError
+from drover_executor.client.registration import Registration
+from drover_executor.client.run_api import Claim
+from drover_executor.doorbell import BellBrokenError, DoorbellListener
+from drover_executor.running.control import Control
+from drover_executor.running.runner import RunnerFactory
+
+_log = get_logger("drover.executor")
+_LISTEN_SECONDS = 1.0
+_POLL_SECONDS = 20  # of one long poll in http mode
+_SHORT_POLL_SECONDS = 3  # of one while the broker is away
+_PAUSE_SECONDS = 1.0
+_HEARTBEAT_SECONDS = 5.0
+
+
+class Slots:
+    """The runs in hand, never more than `count`. Safe for many threads."""
+
+    def __init__(self, count: int) -> None:
+        self.count = count
+        self._runs: dict[UUID, Control] = {}
+        self._changed = threading.Condition()
+
+    def wait_free(self, seconds: float) -> bool:
+        with self._changed:
+            return self._changed.wait_for(lambda: len(self._runs) < self.count, seconds)
+
+    def take(self, run_id: UUID) -> Control | None:
+        """None where it is in hand already: a second claim would take its tokens away."""
+        with self._changed:
+            if run_id in self._runs:
+                return None
+            self._runs[run_id] = control = Control()
+            return control
+
+    def free(self, run_id: UUID) -> None:
+        with self._changed:
+            self._runs.pop(run_id).close()
+            self._changed.notify_all()
+
+    def wait_empty(self, seconds: float) -> bool:
+        with self._changed:
+            return self._changed.wait_for(lambda: not self._runs, seconds)
+
+    def running(self) -> list[UUID]:
+        with self._changed:
+            return list(self._runs)
+
+    def abandon_all(self, why: str) -> None:
+        with self._changed:
+            for control in self._runs.values():
+                control.abandon(why)
+
+
+class Executor:
+    """`listener` is None in http mode."""
+
+    def __init__(
+        self,
+        factory: RunnerFactory,
+        registration: Registration,
+        slots: Slots,
+        listener: DoorbellListener | None,
+        stop: threading.Event,
+    ) -> None:
+        self._factory, self._registration, self._slots = factory, registration, slots
+        self._listener, self._stop = listener, stop
+        self._drain = False
+
+    def run(self, pools: tuple[str, ...], drain_seconds: float) -> None:
+        """Take and run runs until `stop`; then give those in hand `drain_seconds` to end.
+
+        What has not ended by then is killed and not reported: its lease ends, and a new attempt is made.
+        """
+        beats = threading.Thread(target=self._beat, name="heartbeat", daemon=True)
+        beats.start()
+        while not self._stop.is_set():
+            if self._drain or not self._slots.wait_free(0.0):
+                self._quiet()
+                self._slots.wait_free(_LISTEN_SECONDS) if not self._drain else self._stop.wait(_PAUSE_SECONDS)
+                continue
+            run_id = self._next(pools)
+            if run_id is not None:
+                self._begin(run_id)
+        self._quiet()
+        if not self._slots.wait_empty(drain_seconds):
+            self._slots.abandon_all("this executor stops")
+            self._slots.wait_empty(_PAUSE_SECONDS * 5)
+        beats.join(_PAUSE_SECONDS)
+
+    def _next(self, pools: tuple[str, ...]) -> UUID | None:
+        if self._listener is not None:
+            try:
+                return self._listener.next_run(_LISTEN_SECONDS)
+            except BellBrokenError as error:
+                _log.warning("broker_unavailable", error=str(error))
+        seconds = _POLL_SECONDS if self._listener is None else _SHORT_POLL_SECONDS
+        try:
+            return self._registration.next_run(seconds, pools)
+        except ApiError as error:
+            _log.warning("poll_failed", error=str(error))
+            self._stop.wait(_PAUSE_SECONDS)
+            return None
+
+    def _begin(self, run_id: UUID) -> None:
+        control = self._slots.take(run_id)
+        if control is None:
+            return
+        claim = self._factory.claim(run_id)
+        if claim is None:
+            self._slots.free(run_id)
+            return
+        _log.info("run_claimed", job_run_id=str(run_id))
+        threading.Thread(target=self._work, args=(claim, control), name=f"run-{run_id}", daemon=True).start()
+
+    def _work(self, claim: Claim, control: Control) -> None:
+        try:
+            self._factory.run(claim, control)
+        finally:
+            self._slots.free(claim.run_id)
+
+    def _quiet(self) -> None:
+        if self._listener is not None:
+            self._listener.close()
+
+    def _beat(self) -> None:
+        while not self._stop.wait(self._beat_once()):
+            pass
+
+    def _beat_once(self) -> float:
+        """Report the runs in hand; returns how long to wait until the next time."""
+        try:
+            self._drain = self._registration.heartbeat(self._slots.running())
+            return self._registration.identity().heartbeat_seconds
+        except UnavailableError as error:
+            _log.warning("executor_heartbeat_failed", error=str(error))
+        except ApiError as error:
+            _log.error("executor_refused", error=str(error))
+        return _HEARTBEAT_SECONDS

@@ -1,0 +1,75 @@
+"""From a manifest's project to files in the run's folder."""
+
+import shutil
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from drover_shared.domain.reasons import Reason
+
+from drover_executor.failures import RunFailedError
+from drover_executor.project.access import git_access
+from drover_executor.project.address import judged
+from drover_executor.project.git import GitCheckout, GitSource
+from drover_executor.project.paths import inside, under_any
+from drover_executor.running.workspace import Workspace
+
+Fetch = Callable[[int], Mapping[str, Any]]
+
+
+class ProjectSource:
+    """Where projects come from on this executor."""
+
+    def __init__(self, folder: Path, local_roots: tuple[Path, ...], seconds: float) -> None:
+        self._folder, self._roots, self._seconds = folder, local_roots, seconds
+
+    def check_out(
+        self, space: Workspace, project: Mapping[str, Any], credential: Fetch, check: Callable[[], None]
+    ) -> str | None:
+        """Fill `space.project`; returns the revision, None for a local project. Raises RunFailedError."""
+        if project.get("scm_type") == "local":
+            self._copy(space, str(project.get("scm_url") or ""))
+            return None
+        address = judged(str(project.get("scm_url") or ""), self._roots)
+        secret_id = project.get("scm_credential_id")
+        access = git_access(
+            space, None if secret_id is None else credential(int(secret_id)), self._folder / "known_hosts"
+        )
+        source = GitSource(
+            address,
+            str(project.get("scm_branch") or ""),
+            project.get("scm_revision") or None,
+            bool(project.get("scm_submodules")),
+        )
+        cache = self._folder / "projects"
+        return GitCheckout(cache, source, access, self._seconds, check).into(space.project)
+
+    def _copy(self, space: Workspace, path: str) -> None:
+        real = under_any(self._roots, path.removeprefix("file://"))
+        if real is None or not real.is_dir():
+            raise RunFailedError(
+                Reason.PROJECT_INVALID,
+                f"{path or 'The local project'} is not a folder this executor may read "
+                "(DROVER_EXECUTOR_LOCAL_ROOTS).",
+            )
+        shutil.copytree(real, space.project, symlinks=True)
+
+    def inventory_file(self, space: Workspace, path: str) -> Path:
+        """An inventory that is a file of the project, or one under this executor's own folders.
+
+        Raises RunFailedError.
+        """
+        found = inside(space.project, path) or under_any(self._roots, path)
+        if found is None or not found.exists():
+            raise RunFailedError(Reason.INVENTORY_INVALID, f"There is no inventory {path!r} in the project.")
+        return found
+
+
+def playbook_in(space: Workspace, path: str) -> str:
+    """The playbook's path relative to the project. Raises RunFailedError where it is missing or outside."""
+    found = inside(space.project, path)
+    if found is None:
+        raise RunFailedError(Reason.PLAYBOOK_NOT_FOUND, f"The playbook {path!r} is not inside the project.")
+    if not found.is_file():
+        raise RunFailedError(Reason.PLAYBOOK_NOT_FOUND, f"The project holds no playbook {path!r}.")
+    return path

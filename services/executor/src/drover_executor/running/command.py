@@ -1,0 +1,124 @@
+"""From a manifest to the command of its playbook, by way of ansible-runner's configuration."""
+
+import configparser
+import json
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ansible_runner.config.runner import RunnerConfig
+from drover_shared.domain.reasons import Reason
+
+from drover_executor.child.masking import SHORTEST
+from drover_executor.child.spec import ChildSpec
+from drover_executor.failures import RunFailedError
+from drover_executor.project.checkout import ProjectSource, playbook_in
+from drover_executor.running.credentials import Injected
+from drover_executor.running.environment import playbook_environment
+from drover_executor.running.workspace import Workspace
+
+GRACE_SECONDS = 10.0  # between an interrupt and the end by force
+_MAX_VERBOSITY = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """All that a run of a playbook needs; `injected` holds secrets."""
+
+    space: Workspace
+    manifest: Mapping[str, Any]
+    injected: Injected = field(repr=False)
+    source: ProjectSource
+
+
+def child_spec(prepared: Prepared) -> ChildSpec:
+    """Write inventory and variables, and say how to run the playbook. Raises RunFailedError."""
+    space, manifest, injected = prepared.space, prepared.manifest, prepared.injected
+    config = RunnerConfig(
+        private_data_dir=str(space.private),
+        project_dir=str(space.project),
+        ident="run",
+        playbook=playbook_in(space, str(manifest["playbook"]["playbook_path"])),
+        inventory=str(_inventory(prepared)),
+        extravars=None,
+        limit=manifest.get("limit") or None,
+        verbosity=min(int(manifest.get("verbosity") or 0), _MAX_VERBOSITY) or None,
+        forks=manifest.get("forks") or None,
+        tags=",".join(manifest.get("tags") or ()) or None,
+        skip_tags=",".join(manifest.get("skip_tags") or ()) or None,
+        cmdline=shlex.join(_options(prepared)) or None,
+        envvars=_original_callback(space.project),
+        fact_cache_type="",  # as Ansible's own configuration says, not ansible-runner's
+    )
+    config.prepare()
+    base = playbook_environment(space, injected.env)
+    return ChildSpec(
+        command=[str(word) for word in config.command],
+        cwd=str(space.project),
+        env=base | _runners_own(config.env),
+        secrets=[*injected.secrets, *_secret_vars(manifest)],
+        events_dir=str(Path(config.artifact_dir) / "job_events"),
+        grace_seconds=GRACE_SECONDS,
+        agent_socket=str(space.sockets / "agent") if injected.agent_keys else None,
+        agent_keys=injected.agent_keys,
+    )
+
+
+def _options(prepared: Prepared) -> list[str]:
+    manifest, injected = prepared.manifest, prepared.injected
+    options = list(injected.options)
+    if manifest.get("job_type") == "check":
+        options.append("--check")
+    if manifest.get("diff_mode"):
+        options.append("--diff")
+    if manifest.get("become_enabled"):
+        options.append("--become")
+    variables = {**injected.extra_vars, **(manifest.get("extra_vars") or {})}
+    if variables:
+        path = prepared.space.write_private("extravars.json", json.dumps(variables))
+        options.append(f"--extra-vars=@{path}")
+    return options
+
+
+def _inventory(prepared: Prepared) -> Path:
+    inventory, space = prepared.manifest["inventory"], prepared.space
+    if inventory.get("mode") == "inline":
+        return space.write_private("inventory/hosts", inventory.get("content") or "")
+    path = inventory.get("path")
+    if not path:
+        raise RunFailedError(Reason.INVENTORY_INVALID, "The inventory names no file.")
+    return prepared.source.inventory_file(space, str(path))
+
+
+def _runners_own(env: Mapping[str, str]) -> dict[str, str]:
+    """What ansible-runner needs for its callback; the rest of its environment is this process's own."""
+    names = (
+        "ANSIBLE_CALLBACK_PLUGINS",
+        "ANSIBLE_STDOUT_CALLBACK",
+        "ORIGINAL_STDOUT_CALLBACK",
+        "AWX_ISOLATED_DATA_DIR",
+        "ANSIBLE_HOST_KEY_CHECKING",
+        "ANSIBLE_RETRY_FILES_ENABLED",
+        "RUNNER_OMIT_EVENTS",
+        "RUNNER_ONLY_FAILED_EVENTS",
+    )
+    return {name: env[name] for name in names if name in env}
+
+
+def _original_callback(project: Path) -> dict[str, str]:
+    """The display callback the project asks for: ansible-runner's wraps it, so that its look is kept."""
+    parser = configparser.ConfigParser(interpolation=None, strict=False)
+    try:
+        parser.read(project / "ansible.cfg", encoding="utf-8")
+        name = parser.get("defaults", "stdout_callback", fallback="").split("#")[0].strip()
+    except (configparser.Error, UnicodeDecodeError):
+        return {}
+    return {"ORIGINAL_STDOUT_CALLBACK": name} if name else {}
+
+
+def _secret_vars(manifest: Mapping[str, Any]) -> list[str]:
+    variables = manifest.get("extra_vars") or {}
+    values = [variables.get(name) for name in manifest.get("secret_vars") or ()]
+    return [str(value) for value in values if value is not None and len(str(value)) >= SHORTEST]

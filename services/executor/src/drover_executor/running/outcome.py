@@ -1,0 +1,46 @@
+"""What an attempt reports about its end."""
+
+import signal
+
+from drover_shared.domain.reasons import Reason
+from drover_shared.domain.states import RunState
+
+from drover_executor.child.playbook import TIMEOUT
+from drover_executor.child.spec import ChildResult
+from drover_executor.client.run_api import Outcome
+
+_PARSER_ERROR = 4  # ansible-playbook's exit statuses: also "hosts unreachable", once a play began
+_GENERIC_ERROR = 1
+_INVENTORY_WORDS = ("inventory", "--limit")
+
+
+def outcome_of(result: ChildResult | None, cancel_asked: bool, timeout_seconds: float) -> Outcome:
+    """The end of a playbook that was started; `result` is None where its process died without a word."""
+    if result is None:
+        return Outcome(
+            RunState.FAILED, None, Reason.EXECUTOR_ERROR, "The playbook's process ended unexpectedly."
+        )
+    if result.key_refused:
+        return Outcome(RunState.FAILED, None, Reason.CREDENTIAL_ERROR, f"SSH key: {result.key_refused}")
+    if result.rc == 0:
+        return Outcome(RunState.SUCCESSFUL, 0)
+    if result.stopped == TIMEOUT:
+        detail = f"The job was stopped after its time-out of {timeout_seconds:g} s."
+        return Outcome(RunState.FAILED, result.rc, Reason.TIMEOUT, detail)
+    if result.stopped and cancel_asked:
+        return Outcome(RunState.CANCELED, result.rc, Reason.CANCELED, None)
+    reason, told = _failure(result)
+    return Outcome(RunState.FAILED, result.rc, reason, told)
+
+
+def _failure(result: ChildResult) -> tuple[Reason, str | None]:
+    if result.started:
+        return Reason.PLAYBOOK_FAILED, result.last_error or None
+    if result.rc < 0:
+        return Reason.EXECUTOR_ERROR, f"Ansible was killed by {signal.Signals(-result.rc).name}."
+    told = result.last_error
+    if result.rc == _GENERIC_ERROR and any(word in told for word in _INVENTORY_WORDS):
+        return Reason.INVENTORY_INVALID, told
+    if result.rc in (_PARSER_ERROR, _GENERIC_ERROR):
+        return Reason.PLAYBOOK_SYNTAX_ERROR, told or None
+    return Reason.EXECUTOR_ERROR, told or f"Ansible ended with exit status {result.rc}."

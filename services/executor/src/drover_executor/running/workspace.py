@@ -1,0 +1,108 @@
+"""A run's private folder, and what dead executors left of theirs.
+
+DIR/runs/<run id>/   mode 0700, locked (flock) by the executor that owns it, as long as it lives
+private/         inventory, variables, credentials: gone when the playbook ends
+project/         the checkout
+spool/           events and log, until the API has confirmed them
+"""
+
+import contextlib
+import fcntl
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from uuid import UUID
+
+from drover_shared.logging import get_logger
+
+from drover_executor.child import tree
+from drover_executor.child.spec import SPOOL
+
+RUN_VARIABLE = "DROVER_JOB_RUN_ID"  # stands in the environment of every process of a run
+_log = get_logger("drover.executor.workspace")
+
+
+@dataclass(frozen=True, slots=True)
+class Workspace:
+    """Paths of one run; `sockets` is short, for the limit on a Unix socket's path."""
+
+    run_id: UUID
+    folder: Path
+    sockets: Path
+
+    @property
+    def private(self) -> Path:
+        return self.folder / "private"
+
+    @property
+    def project(self) -> Path:
+        return self.folder / "project"
+
+    @property
+    def spool(self) -> Path:
+        return self.folder / SPOOL
+
+    def write_private(self, name: str, text: str) -> Path:
+        """A new file of mode 0600 in `private`."""
+        path = self.private / name
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w", encoding="utf-8", errors="surrogateescape", newline="") as file:
+            file.write(text)
+        return path
+
+    def forget_secrets(self) -> None:
+        """Remove everything but the spool."""
+        for path in (self.private, self.project, self.sockets):
+            shutil.rmtree(path, ignore_errors=True)
+
+    def kill_processes(self) -> None:
+        """End every process of this run that is still there, whatever became of its parents."""
+        marker = f"{RUN_VARIABLE}={self.run_id}".encode()
+        while left := tree.with_environment(marker):
+            tree.kill_all(left)
+            tree.await_end(left)
+
+
+@contextlib.contextmanager
+def workspace(root: Path, run_id: UUID) -> Iterator[Workspace]:
+    """Make a run's folder, and remove it at the end with all its processes. Raises OSError."""
+    folder = root / "runs" / str(run_id)
+    folder.mkdir(mode=0o700, parents=True)
+    with _locked(folder):
+        space = Workspace(run_id, folder, Path(tempfile.mkdtemp(prefix="drover-")))
+        for path in (space.private, space.spool):
+            path.mkdir(mode=0o700)
+        try:
+            yield space
+        finally:
+            space.kill_processes()
+            space.forget_secrets()
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def clear_leftovers(root: Path) -> None:
+    """End and remove runs whose executor is dead: their leases end, so new attempts take over."""
+    for folder in (root / "runs").glob("*"):
+        try:
+            run_id = UUID(folder.name)
+        except ValueError:
+            continue
+        with contextlib.suppress(BlockingIOError, FileNotFoundError), _locked(folder):
+            Workspace(run_id, folder, folder / "private").kill_processes()
+            shutil.rmtree(folder, ignore_errors=True)
+            _log.warning("leftover_run_removed", job_run_id=str(run_id))
+
+
+@contextlib.contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """Raises BlockingIOError where its owner lives."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    finally:
+        os.close(descriptor)

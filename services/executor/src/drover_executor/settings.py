@@ -1,0 +1,59 @@
+"""What an executor is told by its environment (every variable stands in deploy/env.example)."""
+
+import socket
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from drover_shared.settings import Environment, HealthSettings, LogSettings
+
+HTTP, QUEUE = "http", "queue"
+NO_ISOLATION, CONTAINER, REQUIRE = "none", "container", "require"
+
+
+@dataclass(frozen=True, slots=True)
+class ExecutorSettings:
+    """`mode`: queue (Redis) or http (the API alone); times in seconds.
+
+    `local_roots`: folders under which local projects, `file://` repositories and inventory files may lie.
+    `isolation`: none runs playbooks as this process's user; container runs them in the job's image where an
+    engine is found; require refuses to start without one.
+    """
+
+    api_url: str
+    registration_token: str = field(repr=False)
+    redis_url: str = field(repr=False)
+    name: str
+    pools: tuple[str, ...]
+    slots: int
+    folder: Path
+    mode: str
+    isolation: str
+    drain_seconds: float
+    git_seconds: float
+    local_roots: tuple[Path, ...]
+    log: LogSettings
+    health: HealthSettings
+
+    @classmethod
+    def read(cls, env: Environment) -> "ExecutorSettings":
+        """Raises SettingsError."""
+        mode = env.choice("DROVER_EXECUTOR_MODE", QUEUE, (QUEUE, HTTP))
+        roots = env.text("DROVER_EXECUTOR_LOCAL_ROOTS", ",")
+        return cls(
+            api_url=env.text("DROVER_API_URL"),
+            registration_token=env.text("DROVER_REGISTRATION_TOKEN"),
+            redis_url=env.text("DROVER_REDIS_URL") if mode == QUEUE else "",
+            name=env.text("DROVER_EXECUTOR_NAME", socket.gethostname()),
+            pools=env.words("DROVER_EXECUTOR_POOLS", "default"),
+            slots=env.integer("DROVER_EXECUTOR_SLOTS", 2, 1, 1000),
+            folder=Path(env.text("DROVER_EXECUTOR_DIR")).absolute(),
+            mode=mode,
+            isolation=env.choice(
+                "DROVER_EXECUTOR_ISOLATION", NO_ISOLATION, (NO_ISOLATION, CONTAINER, REQUIRE)
+            ),
+            drain_seconds=env.number("DROVER_EXECUTOR_DRAIN_SECONDS", 8, 0, 86400),
+            git_seconds=env.number("DROVER_EXECUTOR_GIT_SECONDS", 600, 1, 86400),
+            local_roots=tuple(Path(root.strip()).resolve() for root in roots.split(",") if root.strip()),
+            log=LogSettings.read(env),
+            health=HealthSettings.read(env),
+        )

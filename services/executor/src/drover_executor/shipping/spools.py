@@ -1,0 +1,119 @@
+"""Reads what the child writes, cuts it into batches and chunks, and finds any of them again."""
+
+import hashlib
+import time
+from array import array
+from collections.abc import Callable
+from pathlib import Path
+
+from drover_shared.messages.streams import MAX_BATCH_BYTES
+
+BATCH_EVENTS = 500
+CHUNK_BYTES = 64 * 1024
+CHUNK_SECONDS = 0.5  # the first byte of a chunk waits no longer than this
+_READ_BYTES = 4 * 1024 * 1024
+
+
+class EventSpool:
+    """The file of events, one JSON object a line; `count` is the seq of the last one seen."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._ends = array("q", [0])  # where event number i ends
+
+    @property
+    def count(self) -> int:
+        return len(self._ends) - 1
+
+    def look(self) -> None:
+        """Take note of the complete lines written since."""
+        try:
+            with self._path.open("rb") as file:
+                file.seek(self._ends[-1])
+                while data := file.read(_READ_BYTES):
+                    if not self._note(data):
+                        file.seek(self._ends[-1])
+                        if len(data) < _READ_BYTES:
+                            return
+        except FileNotFoundError:
+            return
+
+    def _note(self, data: bytes) -> bool:
+        """Whether `data` ended with a complete line; what follows the last one is read again."""
+        base, at = self._ends[-1], 0
+        while (end := data.find(b"\n", at)) >= 0:
+            at = end + 1
+            self._ends.append(base + at)
+        return at == len(data)
+
+    def batch(self, first: int, last: int) -> list[bytes]:
+        """Events from `first`, at most to `last` (inclusive), as many as fit into one batch."""
+        last = min(last, self.count, first + BATCH_EVENTS - 1)
+        while last > first and self._ends[last] - self._ends[first - 1] > MAX_BATCH_BYTES:
+            last = first + (last - first) // 2
+        with self._path.open("rb") as file:
+            file.seek(self._ends[first - 1])
+            return file.read(self._ends[last] - self._ends[first - 1]).splitlines()
+
+
+class LogSpool:
+    """The file of log bytes; chunks are cut by size and time, numbered from 0."""
+
+    def __init__(self, path: Path, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._path, self._monotonic = path, monotonic
+        self._ends = array("q", [0])  # where chunk number i - 1 ends
+        self._hash = hashlib.sha256()
+        self._waiting_since: float | None = None
+
+    @property
+    def count(self) -> int:
+        return len(self._ends) - 1
+
+    @property
+    def size(self) -> int:
+        """Bytes in all chunks so far."""
+        return self._ends[-1]
+
+    @property
+    def sha256(self) -> str:
+        return self._hash.hexdigest()
+
+    def look(self, *, at_end: bool = False) -> None:
+        """Cut the chunks that are full or due; at the end the last one too."""
+        try:
+            size = self._path.stat().st_size
+        except FileNotFoundError:
+            return
+        with self._path.open("rb") as file:
+            file.seek(self.size)
+            while size - self.size >= CHUNK_BYTES:
+                self._cut(file.read(CHUNK_BYTES))
+            rest = size - self.size
+            if rest and (at_end or self._due()):
+                self._cut(file.read(rest))
+            elif not rest:
+                self._waiting_since = None
+
+    def due_in(self) -> float | None:
+        """Seconds until a waiting piece becomes a chunk; None where none waits."""
+        if self._waiting_since is None:
+            return None
+        return max(0.0, self._waiting_since + CHUNK_SECONDS - self._monotonic())
+
+    def chunk(self, seq: int) -> tuple[int, bytes]:
+        """Its offset and bytes."""
+        offset = self._ends[seq]
+        with self._path.open("rb") as file:
+            file.seek(offset)
+            return offset, file.read(self._ends[seq + 1] - offset)
+
+    def _due(self) -> bool:
+        now = self._monotonic()
+        if self._waiting_since is None:
+            self._waiting_since = now
+        return now - self._waiting_since >= CHUNK_SECONDS
+
+    def _cut(self, data: bytes) -> None:
+        self._hash.update(data)
+        self._ends.append(self.size + len(data))
+        self._waiting_since = None
