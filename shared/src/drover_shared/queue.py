@@ -101,11 +101,11 @@ class Doorbell:
     def _publish(self, run_id: UUID, pool: str) -> None:
         queue = pool_queue(pool)
         with Producer(self._connected()) as producer:
+            # By the default exchange, straight into the queue: a binding would be gone with Redis' memory.
             producer.publish(
                 run_available(run_id, pool),
-                exchange=queue.exchange,
-                routing_key=queue.routing_key,
-                declare=[queue],
+                exchange="",
+                routing_key=queue.name,
                 serializer="json",
                 retry=False,
             )

@@ -12,9 +12,19 @@ from drover_shared.domain.reasons import Reason
 from drover_shared.domain.states import JobStatus
 from drover_shared.ids import IdSource
 from sqlalchemy import Connection, Row, func, insert, select, text
-from sqlalchemy.orm import aliased
 
 _TEMPLATE_LOCK = 0x64726F  # the first half of an advisory lock's key; the second is the template's id
+
+_IS_NEXT = text("""
+    SELECT NOT EXISTS (
+        SELECT FROM jobs WHERE status IN ('queued', 'running') AND job_template_id = :template
+    ) AND :job = (
+        SELECT id FROM jobs
+        WHERE status = 'pending' AND NOT allow_simultaneous AND NOT cancel_requested
+          AND job_template_id = :template
+        ORDER BY priority DESC, id LIMIT 1
+    )
+""")
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,13 +35,12 @@ class WaitingRun:
     pool: str
 
 
-_Job = Row[int, int | None, bool, bool, int, str]
+_Job = Row[int, int | None, bool, bool, str]
 _COLUMNS = (
     Job.id,
     Job.job_template_id,
     Job.allow_simultaneous,
     Job.cancel_requested,
-    Job.priority,
     Job.executor_pool,
 )
 
@@ -79,13 +88,4 @@ def must_wait(connection: Connection, job: _Job) -> bool:
         text("SELECT pg_advisory_xact_lock(:space, CAST(:template % 2147483647 AS integer))"),
         {"space": _TEMPLATE_LOCK, "template": job.job_template_id},
     )
-    other = aliased(Job)
-    same = other.job_template_id == job.job_template_id
-    lives = select(other.id).where(same, other.status.in_([JobStatus.QUEUED, JobStatus.RUNNING]))
-    ahead = select(other.id).where(
-        same,
-        other.status == JobStatus.PENDING,
-        other.cancel_requested.is_(False),
-        (other.priority > job.priority) | ((other.priority == job.priority) & (other.id < job.id)),
-    )
-    return bool(connection.scalar(select(lives.exists() | ahead.exists())))
+    return not connection.scalar(_IS_NEXT, {"template": job.job_template_id, "job": job.id})

@@ -8,35 +8,32 @@ from sqlalchemy import Connection, Engine, select, text
 
 AT_ONCE = 200
 
-# The first job in line of each template, for a template whose jobs run one at a time and none of whose
-# jobs lives; and every job that need not wait for others. Each step is a look into a partial index.
+# The first in line of each template that runs one job at a time and has none at work, and the jobs that need
+# not wait for others. Each step is one look into a partial index (`ix_jobs_turn`, `_at_work`, `_free`).
 _TURN = text("""
-    WITH RECURSIVE templates AS (
-        (SELECT job_template_id AS id FROM jobs
-         WHERE status = 'pending' AND NOT allow_simultaneous AND job_template_id IS NOT NULL
-         ORDER BY job_template_id LIMIT 1)
+    WITH RECURSIVE heads AS (
+        (SELECT job_template_id, priority, id FROM jobs
+         WHERE status = 'pending' AND NOT allow_simultaneous AND NOT cancel_requested
+           AND job_template_id IS NOT NULL
+         ORDER BY job_template_id, priority DESC, id LIMIT 1)
         UNION ALL
-        SELECT (SELECT job_template_id FROM jobs
-                WHERE status = 'pending' AND NOT allow_simultaneous AND job_template_id > templates.id
-                ORDER BY job_template_id LIMIT 1)
-        FROM templates WHERE templates.id IS NOT NULL
-    ), heads AS (
-        SELECT head.id, head.priority FROM templates CROSS JOIN LATERAL (
-            SELECT id, priority FROM jobs
-            WHERE status = 'pending' AND NOT allow_simultaneous AND job_template_id = templates.id
-              AND NOT cancel_requested
-            ORDER BY priority DESC, id LIMIT 1
-        ) AS head
-        WHERE NOT EXISTS (
-            SELECT FROM jobs WHERE status IN ('queued', 'running') AND job_template_id = templates.id
+        SELECT following.* FROM heads CROSS JOIN LATERAL (
+            SELECT job_template_id, priority, id FROM jobs
+            WHERE status = 'pending' AND NOT allow_simultaneous AND NOT cancel_requested
+              AND job_template_id > heads.job_template_id
+            ORDER BY job_template_id, priority DESC, id LIMIT 1
+        ) AS following
+    ), turn AS (
+        SELECT id, priority FROM heads WHERE NOT EXISTS (
+            SELECT FROM jobs
+            WHERE status IN ('queued', 'running') AND jobs.job_template_id = heads.job_template_id
         )
-    ), free AS (
-        SELECT id, priority FROM jobs
-        WHERE status = 'pending' AND (allow_simultaneous OR job_template_id IS NULL) AND NOT cancel_requested
-        ORDER BY priority DESC, id LIMIT :at_once
+        UNION ALL
+        (SELECT id, priority FROM jobs
+         WHERE status = 'pending' AND NOT cancel_requested AND (allow_simultaneous OR job_template_id IS NULL)
+         ORDER BY priority DESC, id LIMIT :at_once)
     )
-    SELECT id FROM (SELECT * FROM heads UNION ALL SELECT * FROM free) AS turn
-    ORDER BY priority DESC, id LIMIT :at_once
+    SELECT id FROM turn ORDER BY priority DESC, id LIMIT :at_once
 """)
 
 _CANCELED = (

@@ -49,10 +49,11 @@ def take_unheard(connection: Connection, pool: str, limit: int) -> Sequence[Wait
         .order_by(JobRun.id)
         .limit(limit)
         .with_for_update(skip_locked=True)
+        .cte("oldest")  # as a plain subquery it may be run more than once, and its limit would not hold
     )
     rows = connection.execute(
         update(JobRun)
-        .where(JobRun.id.in_(oldest.scalar_subquery()), JobRun.state == RunState.PENDING)
+        .where(JobRun.id.in_(select(oldest.c.id)), JobRun.state == RunState.PENDING)
         .values(rung_at=func.now())
         .returning(JobRun.id)
     )

@@ -20,6 +20,29 @@ class Job(Base):
     __tablename__ = "jobs"
     __table_args__ = (
         Index("ix_jobs_pending", text("priority DESC"), "id", postgresql_where=text("status = 'pending'")),
+        # What the scheduler asks each tick: it looks at the first in each line, however long the lines are.
+        Index(
+            "ix_jobs_turn",
+            "job_template_id",
+            text("priority DESC"),
+            "id",
+            postgresql_where=text("status = 'pending' AND NOT allow_simultaneous AND NOT cancel_requested"),
+        ),
+        Index(
+            "ix_jobs_free",
+            text("priority DESC"),
+            "id",
+            postgresql_where=text(
+                "status = 'pending' AND NOT cancel_requested "
+                "AND (allow_simultaneous OR job_template_id IS NULL)"
+            ),
+        ),
+        Index("ix_jobs_at_work", "job_template_id", postgresql_where=text("status IN ('queued', 'running')")),
+        Index(
+            "ix_jobs_cancel",
+            "id",
+            postgresql_where=text("cancel_requested AND status IN ('pending', 'queued')"),
+        ),
         Index("ix_jobs_live", "status", postgresql_where=text("status IN ('pending', 'queued', 'running')")),
         Index("ix_jobs_template", "job_template_id", text("id DESC")),
         Index("ix_jobs_organization", "organization_id", text("id DESC")),

@@ -1,0 +1,175 @@
+"""From a pending job to its run: by message, by tick, one at a time, and never twice."""
+
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+import pytest
+import redis
+from drover_scheduler.pending import jobs_in_turn
+from drover_scheduler.scheduler import Tick, schedule_job
+from drover_shared.clock import SystemClock
+from drover_shared.ids import new_run_id
+from sqlalchemy import Engine, create_engine, text
+from support.runs import add_job
+
+
+@dataclass
+class Heard:
+    """What a bell was asked to ring."""
+
+    runs: list[tuple[UUID, str]] = field(default_factory=list)
+
+    def run_waits(self, run_id: UUID, pool: str) -> bool:
+        self.runs.append((run_id, pool))
+        return True
+
+
+@pytest.fixture
+def bell() -> Heard:
+    return Heard()
+
+
+@pytest.fixture
+def tick(engine: Engine, redis_client: redis.Redis, bell: Heard) -> Tick:
+    return make_tick(engine, redis_client, bell)
+
+
+def make_tick(engine: Engine, client: redis.Redis, bell: Heard) -> Tick:
+    return Tick(engine, client, bell, SystemClock(), new_run_id, tick_seconds=1, lease_grace_seconds=5)
+
+
+def job(engine: Engine, **values: Any) -> int:
+    with engine.begin() as connection:
+        return add_job(connection, **values)
+
+
+def rows(engine: Engine, sql: str, **values: Any) -> list[Any]:
+    with engine.connect() as connection:
+        return [tuple(row) for row in connection.execute(text(sql), values)]
+
+
+def change(engine: Engine, sql: str, **values: Any) -> None:
+    with engine.begin() as connection:
+        connection.execute(text(sql), values)
+
+
+def status(engine: Engine, job_id: int) -> str:
+    return str(rows(engine, "SELECT status FROM jobs WHERE id = :id", id=job_id)[0][0])
+
+
+def finish(engine: Engine, job_id: int) -> None:
+    """As an executor and the API would."""
+    for state in ("starting", "running", "successful"):
+        change(engine, "UPDATE job_runs SET state = :state WHERE job_id = :id", state=state, id=job_id)
+    for status in ("running", "successful"):
+        change(engine, "UPDATE jobs SET status = :status WHERE id = :id", status=status, id=job_id)
+
+
+def test_a_message_makes_the_first_attempt(engine: Engine, bell: Heard) -> None:
+    job_id = job(engine, executor_pool="edge")
+    assert schedule_job(engine, bell, new_run_id, job_id, "message")
+    [(run_id, attempt, state, pool, current)] = rows(
+        engine, "SELECT r.id, attempt_number, state, pool, current_run_id FROM job_runs r JOIN jobs ON true"
+    )
+    assert (attempt, state, pool, current) == (1, "pending", "edge", run_id)
+    assert status(engine, job_id) == "queued"
+    assert bell.runs == [(run_id, "edge")]
+
+
+def test_a_second_message_and_one_about_nothing_are_harmless(engine: Engine, bell: Heard) -> None:
+    job_id = job(engine)
+    assert schedule_job(engine, bell, new_run_id, job_id, "message")
+    assert not schedule_job(engine, bell, new_run_id, job_id, "message")
+    assert not schedule_job(engine, bell, new_run_id, 987654, "message")
+    assert rows(engine, "SELECT count(*) FROM job_runs") == [(1,)]
+
+
+def test_the_tick_finds_what_no_message_told(engine: Engine, tick: Tick, bell: Heard) -> None:
+    low, high = job(engine), job(engine, priority=5)
+    tick.run()
+    assert [status(engine, job_id) for job_id in (low, high)] == ["queued", "queued"]
+    assert rows(engine, "SELECT job_id FROM job_runs ORDER BY id") == [(high,), (low,)]
+    assert len(bell.runs) == 2
+
+
+def test_jobs_of_a_template_run_one_at_a_time(engine: Engine, tick: Tick, bell: Heard) -> None:
+    first, second = job(engine, job_template_id=7), job(engine, job_template_id=7)
+    other = job(engine, job_template_id=8)
+    assert not schedule_job(engine, bell, new_run_id, second, "message")  # its elder is ahead
+    tick.run()
+    assert [status(engine, each) for each in (first, second, other)] == ["queued", "pending", "queued"]
+    finish(engine, first)
+    assert not schedule_job(engine, bell, new_run_id, job(engine, job_template_id=7), "message")
+    tick.run()
+    assert status(engine, second) == "queued"
+
+
+def test_jobs_of_a_template_that_allows_it_run_together(engine: Engine, tick: Tick) -> None:
+    jobs = [job(engine, job_template_id=7, allow_simultaneous=True) for _ in range(3)]
+    tick.run()
+    assert {status(engine, each) for each in jobs} == {"queued"}
+
+
+def test_canceled_jobs_end_before_an_executor_has_them(engine: Engine, tick: Tick, bell: Heard) -> None:
+    waiting = job(engine, cancel_requested=True)
+    queued, claimed, told = job(engine), job(engine), job(engine, cancel_requested=True)
+    assert not schedule_job(engine, bell, new_run_id, told, "message")
+    for each in (queued, claimed):
+        schedule_job(engine, bell, new_run_id, each, "message")
+    change(engine, "UPDATE jobs SET cancel_requested = true")
+    change(engine, "UPDATE job_runs SET state = 'starting' WHERE job_id = :id", id=claimed)
+    tick.run()
+    statuses = [status(engine, each) for each in (waiting, queued, claimed, told)]
+    assert statuses == ["canceled", "canceled", "queued", "canceled"]
+    assert rows(engine, "SELECT state FROM job_runs WHERE job_id = :id", id=queued) == [("canceled",)]
+
+
+@pytest.fixture
+def others(database_url: str) -> Iterator[list[Engine]]:
+    engines = [create_engine(database_url) for _ in range(3)]
+    yield engines
+    for each in engines:
+        each.dispose()
+
+
+def test_schedulers_that_race_make_one_run_each(
+    engine: Engine, others: list[Engine], redis_client: redis.Redis
+) -> None:
+    free = [job(engine, job_template_id=1, allow_simultaneous=True) for _ in range(50)]
+    single = [job(engine, job_template_id=template) for template in (2, 3, 4) for _ in range(5)]
+    start = threading.Barrier(2 * len(others))
+
+    def by_tick(mine: Engine) -> None:
+        start.wait()
+        make_tick(mine, redis_client, Heard()).run()
+
+    def by_message(mine: Engine) -> None:
+        start.wait()
+        for each in [*free, *single]:
+            schedule_job(mine, Heard(), new_run_id, each, "message")
+
+    threads = [threading.Thread(target=way, args=(mine,)) for mine in others for way in (by_tick, by_message)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert rows(engine, "SELECT count(*), count(DISTINCT job_id) FROM job_runs WHERE attempt_number = 1") == [
+        (53, 53)
+    ]
+    assert rows(
+        engine,
+        "SELECT job_template_id, count(*) FROM jobs WHERE status = 'queued' GROUP BY 1 ORDER BY 1",
+    ) == [(1, 50), (2, 1), (3, 1), (4, 1)]
+
+
+def test_a_long_line_hides_nobody(engine: Engine) -> None:
+    with engine.begin() as connection:
+        add_job(connection, job_template_id=1, status="queued")
+        for _ in range(300):
+            add_job(connection, job_template_id=1)
+    late, free = job(engine, job_template_id=2), job(engine)
+    with engine.connect() as connection:
+        assert jobs_in_turn(connection, at_once=10) == [late, free]

@@ -1,0 +1,179 @@
+"""Runs that nobody claims, that nobody answers for, and that do not end in time."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+import redis
+from drover_scheduler.scheduler import Tick
+from drover_scheduler.waiting import MESSAGES_ENOUGH
+from drover_shared.clock import FakeClock
+from drover_shared.ids import new_run_id
+from drover_shared.queue import Doorbell
+from sqlalchemy import Engine, text
+from support.runs import RunRow, add_job, add_run
+
+PAST = datetime.now(UTC) - timedelta(minutes=10)
+FUTURE = datetime.now(UTC) + timedelta(minutes=10)
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock(datetime.now(UTC))
+
+
+@pytest.fixture
+def tick(engine: Engine, redis_client: redis.Redis, redis_url: str, clock: FakeClock) -> Tick:
+    bell = Doorbell(redis_url)
+    return Tick(engine, redis_client, bell, clock, new_run_id, tick_seconds=1, lease_grace_seconds=5)
+
+
+def rows(engine: Engine, sql: str, **values: Any) -> list[Any]:
+    with engine.connect() as connection:
+        return [tuple(row) for row in connection.execute(text(sql), values)]
+
+
+def change(engine: Engine, sql: str, **values: Any) -> None:
+    with engine.begin() as connection:
+        connection.execute(text(sql), values)
+
+
+def held_run(engine: Engine, job: dict[str, Any] | None = None, **run: Any) -> RunRow:
+    with engine.begin() as connection:
+        job_id = add_job(connection, **({"status": "running"} | (job or {})))
+        row = add_run(connection, job_id, **run)
+        connection.execute(
+            text("UPDATE jobs SET current_run_id = :run WHERE id = :id"), {"run": row.id, "id": job_id}
+        )
+    return row
+
+
+def attempts(engine: Engine) -> list[Any]:
+    return rows(engine, "SELECT attempt_number, state, error_reason FROM job_runs ORDER BY attempt_number")
+
+
+def jobs(engine: Engine) -> list[Any]:
+    return rows(engine, "SELECT status, error_reason FROM jobs ORDER BY id")
+
+
+def test_a_run_that_answers_is_left_alone(engine: Engine, tick: Tick) -> None:
+    held_run(engine, lease_expires_at=FUTURE)
+    held_run(engine, lease_expires_at=datetime.now(UTC) - timedelta(seconds=2))  # still within the grace
+    tick.run()
+    assert {state for _, state, _ in attempts(engine)} == {"running"}
+
+
+def test_a_lost_run_is_followed_by_attempts_until_none_is_left(
+    engine: Engine, tick: Tick, redis_client: redis.Redis
+) -> None:
+    held_run(engine, lease_expires_at=PAST)
+    lost = (("lost", "executor_lost"),)
+    for number, state in ((2, "starting"), (3, "running")):
+        tick.run()
+        assert jobs(engine) == [("queued", None)]
+        assert rows(engine, "SELECT attempt_number FROM job_runs r JOIN jobs ON current_run_id = r.id") == [
+            (number,)
+        ]
+        assert redis_client.llen("runs.default") == number - 1
+        change(
+            engine,
+            "UPDATE job_runs SET state = 'starting', lease_expires_at = :past WHERE state = 'pending'",
+            past=PAST,
+        )
+        if state == "running":  # the one before ended while it prepared, this one while it ran
+            change(engine, "UPDATE job_runs SET state = 'running' WHERE state = 'starting'")
+            change(engine, "UPDATE jobs SET status = 'running'")
+    tick.run()
+    assert attempts(engine) == [(number, *lost[0]) for number in (1, 2, 3)]
+    assert jobs(engine) == [("error", "executor_lost")]
+    assert rows(engine, "SELECT finished_at IS NOT NULL, error_detail <> '' FROM jobs") == [(True, True)]
+
+
+def test_a_lost_run_of_a_canceled_job_ends_it(engine: Engine, tick: Tick) -> None:
+    held_run(engine, {"cancel_requested": True}, lease_expires_at=PAST)
+    tick.run()
+    assert attempts(engine) == [(1, "lost", "executor_lost")]
+    assert jobs(engine) == [("canceled", "canceled")]
+
+
+def test_a_run_past_its_time_and_the_grace_fails(engine: Engine, tick: Tick) -> None:
+    late = {"lease_expires_at": FUTURE, "started_at": PAST}
+    held_run(engine, {"timeout_seconds": 30}, **late)
+    held_run(engine, {"timeout_seconds": 580}, **late)
+    held_run(engine, {"timeout_seconds": 0}, **late)
+    tick.run()
+    assert jobs(engine) == [("failed", "timeout"), ("running", None), ("running", None)]
+    assert rows(
+        engine, "SELECT count(*) FROM job_runs WHERE state = 'failed' AND error_reason = 'timeout'"
+    ) == [(1,)]
+
+
+def test_a_run_nobody_claims_is_rung_again(engine: Engine, tick: Tick, redis_client: redis.Redis) -> None:
+    with engine.begin() as connection:
+        add_job(connection)
+    tick.run()
+    assert redis_client.llen("runs.default") == 1
+    redis_client.flushdb()  # the message is lost
+    tick.run()
+    assert redis_client.llen("runs.default") == 0  # too early
+    change(engine, "UPDATE job_runs SET rung_at = now() - interval '3 seconds'")
+    tick.run()
+    tick.run()
+    assert redis_client.llen("runs.default") == 1
+
+
+def test_ringing_is_bounded_and_the_oldest_come_first(
+    engine: Engine, tick: Tick, redis_client: redis.Redis
+) -> None:
+    with engine.begin() as connection:
+        runs = [
+            add_run(connection, add_job(connection, status="queued"), state="pending", pool=pool)
+            for pool in ("a", "b")
+            for _ in range(MESSAGES_ENOUGH + 20)
+        ]
+    tick.run()
+    change(engine, "UPDATE job_runs SET rung_at = NULL")
+    tick.run()
+    for pool in ("a", "b"):
+        assert redis_client.llen(f"runs.{pool}") == MESSAGES_ENOUGH
+    [last] = rows(engine, "SELECT rung_at FROM job_runs WHERE id = :run", run=runs[-1].id)
+    assert last == (None,)
+
+
+def test_without_redis_the_tick_still_schedules(engine: Engine, clock: FakeClock) -> None:
+    nowhere = "redis://127.0.0.1:9/0"
+    tick = Tick(
+        engine,
+        redis.Redis.from_url(nowhere),
+        Doorbell(nowhere),
+        clock,
+        new_run_id,
+        tick_seconds=1,
+        lease_grace_seconds=5,
+    )
+    with engine.begin() as connection:
+        for _ in range(5):
+            add_job(connection)
+    held_run(engine, lease_expires_at=PAST)
+    tick.run()
+    assert {status for status, _ in jobs(engine)} == {"queued"}
+
+
+def test_old_idempotency_keys_go(engine: Engine, tick: Tick, clock: FakeClock) -> None:
+    change(engine, "INSERT INTO users (username) VALUES ('ann')")
+    for key, age in (("old", 25), ("new", 23)):
+        change(
+            engine,
+            "INSERT INTO idempotency_keys (user_id, key, body_hash, status, response, created_at) "
+            "SELECT id, :key, '', 201, '{}', now() - make_interval(hours => :age) FROM users",
+            key=key,
+            age=age,
+        )
+    tick.run()
+    assert rows(engine, "SELECT key FROM idempotency_keys") == [("new",)]
+    change(engine, "UPDATE idempotency_keys SET created_at = now() - interval '2 days'")
+    tick.run()
+    assert rows(engine, "SELECT count(*) FROM idempotency_keys") == [(1,)]
+    clock.advance(3601)
+    tick.run()
+    assert rows(engine, "SELECT count(*) FROM idempotency_keys") == [(0,)]
