@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 from support.live import LiveStack, job_ended
-from support.output import assert_complete
+from support.job_output import assert_complete
 from support.projects import World, make_repository
 from support.waiting import eventually
 

@@ -6,7 +6,7 @@ import httpx
 from drover_shared.domain.events import HostCounts
 from support.bare import recap_of, run_bare, without_varying
 from support.live import job_ended
-from support.output import assert_complete, host_summaries, log_bytes
+from support.job_output import assert_complete, host_summaries, log_bytes
 from support.projects import EXAMPLES, World, git
 
 
