@@ -69,7 +69,7 @@ def add_credential(
 ) -> int:
     """A credential of a built-in type; `attach` puts it on the template."""
     kind_id = db.scalars(select(CredentialType.id).where(CredentialType.namespace == kind)).one()
-    credential = _added(
+    credential: Credential = _added(
         db,
         Credential(name=name, organization_id=world.organization_id, credential_type_id=kind_id, **values),
     )

@@ -29,11 +29,13 @@ ROUTES: tuple[str, ...] = (
     "drover_api.resources.credentials.routes",
     "drover_api.resources.execution_environments.routes",
     "drover_api.resources.projects.routes",
+    "drover_api.resources.inventories.routes",
     "drover_api.resources.job_templates.routes",
     "drover_api.resources.executors.routes",
     "drover_api.resources.activity.routes",
     "drover_api.internal.routes",
     "drover_api.jobs.routes",
+    "drover_api.output.routes",
 )
 
 
