@@ -1,3 +1,4 @@
+# ruff: noqa: INP001  a script of the images, in no package
 """Exit 0 when the service in this container answers /readyz with 200: the containers' health check.
 
 The port is DROVER_HEALTH_PORT where a worker has one, else the API's DROVER_PORT. Standard library only.

@@ -1,0 +1,107 @@
+"""Starts a composition in the order, and on the conditions, that its own file names.
+
+podman-compose cannot do it with every podman: before 4.6 podman does not wait for health (and without systemd
+never asks for it), and 4.3 refuses to start what requires a container that has done its work and ended.
+usage: start.py PROJECT COMPOSE-COMMAND…
+"""
+
+import graphlib
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import yaml
+
+WAIT_SECONDS = 90.0
+PAUSE_SECONDS = 0.5
+
+Services = Mapping[str, Mapping[str, Any]]
+
+
+def output(*command: str) -> str:
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+
+
+def start_order(services: Services) -> list[str]:
+    """Every service after those it depends on. Raises graphlib.CycleError."""
+    needs = {name: list(body.get("depends_on") or {}) for name, body in services.items()}
+    return list(graphlib.TopologicalSorter(needs).static_order())
+
+
+class Project:
+    """The containers of one composition."""
+
+    def __init__(self, name: str, compose: Sequence[str]) -> None:
+        self._name = name
+        self._compose = compose
+
+    def services(self) -> Services:
+        found: Services = yaml.safe_load(output(*self._compose, "config"))["services"]
+        return found
+
+    def containers(self, service: str) -> list[str]:
+        labels = (f"io.podman.compose.project={self._name}", f"com.docker.compose.service={service}")
+        filters = [word for label in labels for word in ("--filter", f"label={label}")]
+        return output("podman", "ps", "--all", "--quiet", *filters).split()
+
+    def start(self, service: str) -> None:
+        subprocess.run(
+            [*self._compose, "up", "--detach", "--no-deps", service], check=True, stdout=subprocess.DEVNULL
+        )
+
+    def wait(self, service: str, condition: str) -> None:
+        """Return when every container of the service fulfils the condition; exits where one does not."""
+        met: Callable[[str], bool] = {
+            "service_started": is_running,
+            "service_healthy": is_healthy,
+            "service_completed_successfully": has_completed,
+        }[condition]
+        until = time.monotonic() + WAIT_SECONDS
+        for container in self.containers(service):
+            while not met(container):
+                if time.monotonic() > until:
+                    sys.exit(f"{service}: not {condition} within {WAIT_SECONDS:g} s")
+                time.sleep(PAUSE_SECONDS)
+        sys.stdout.write(f"   {service}: {condition}\n")
+        sys.stdout.flush()
+
+
+def is_running(container: str) -> bool:
+    return output("podman", "inspect", "--format", "{{.State.Running}}", container).strip() == "true"
+
+
+def is_healthy(container: str) -> bool:
+    """What the container's own health check says, asked now."""
+    asked = subprocess.run(["podman", "healthcheck", "run", container], capture_output=True, check=False)
+    return asked.returncode == 0
+
+
+def has_completed(container: str) -> bool:
+    """Whether it ended well; exits when it ended otherwise."""
+    status, code = output(
+        "podman", "inspect", "--format", "{{.State.Status}} {{.State.ExitCode}}", container
+    ).split()
+    if status == "exited" and code != "0":
+        sys.exit(f"{container} ended with exit status {code}:\n{output('podman', 'logs', container)}")
+    return status == "exited"
+
+
+def main(name: str, compose: Sequence[str]) -> None:
+    project = Project(name, compose)
+    services = project.services()
+    done: set[tuple[str, str]] = set()
+    for service in start_order(services):
+        for needed, how in (services[service].get("depends_on") or {}).items():
+            if (needed, how["condition"]) not in done:
+                project.wait(needed, how["condition"])
+                done.add((needed, how["condition"]))
+        project.start(service)
+    for service in services:
+        if "healthcheck" in services[service]:
+            project.wait(service, "service_healthy")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], sys.argv[2:])

@@ -1,0 +1,45 @@
+"""What docker-compose.yml promises, read from the file itself."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parents[3]
+SERVICES: dict[str, dict[str, Any]] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
+OURS = ("api", "scheduler", "event-ingest", "log-store", "executor")
+
+
+def test_only_the_gateway_is_published_and_only_on_this_machine() -> None:
+    published = {name: body["ports"] for name, body in SERVICES.items() if "ports" in body}
+    assert list(published) == ["gateway"]
+    assert all(port.startswith("127.0.0.1:") for port in published["gateway"])
+
+
+def test_the_executor_and_the_gateway_reach_neither_database_nor_objects() -> None:
+    assert "data" not in SERVICES["executor"]["networks"]
+    assert "data" not in SERVICES["gateway"]["networks"]
+    assert SERVICES["postgres"]["networks"] == SERVICES["minio"]["networks"] == ["data"]
+
+
+def test_the_executor_is_given_no_secret_but_its_own() -> None:
+    assert not {"DROVER_DATABASE_URL", "DROVER_SECRET_KEYS", "DROVER_S3_SECRET_KEY"} & set(
+        SERVICES["executor"]["environment"]
+    )
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_every_container_is_hardened(name: str) -> None:
+    assert SERVICES[name]["cap_drop"] == ["ALL"]
+    assert "no-new-privileges:true" in SERVICES[name]["security_opt"]
+    assert SERVICES[name].get("read_only") or name == "minio"
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_every_service_is_built_probed_and_can_be_multiplied(name: str) -> None:
+    body = SERVICES[name]
+    assert body["build"]["args"]["SERVICE"] == name
+    assert body["healthcheck"]["test"][-1] == "/opt/drover/ready.py"
+    assert "container_name" not in body
+    assert all(how["condition"] != "service_started" for how in body["depends_on"].values())
