@@ -10,7 +10,7 @@ from typing import IO
 import typer
 
 from drover_cli.api import ApiClient, ApiError, Json
-from drover_cli.commands_stack import api_url, stop_with_progress
+from drover_cli.commands_stack import api_url, login_words, stop_with_progress
 from drover_cli.console import StartProgress, done, err, out, told_plainly
 from drover_cli.demo.follow import FINAL, follow
 from drover_cli.demo.project import make_repository
@@ -18,7 +18,6 @@ from drover_cli.demo.report import host_table, print_job, print_next
 from drover_cli.demo.resources import ensure_resources, launch
 from drover_cli.local.control import Stack
 from drover_cli.local.errors import LocalError
-from drover_cli.local.home import Home
 from drover_cli.paths import EXAMPLES
 
 EXPECTED = "failed"  # one host of the playbook fails, and that is the point of it
@@ -83,14 +82,6 @@ def run_job(stack: Stack, url: str, *, keeps_running: bool) -> Json:
         explain(job)
         print_next(out, url, job, log_file, login_words(home), keeps_running=keeps_running)
         return job
-
-
-def login_words(home: Home) -> str:
-    """How to log in; the made password is shown once."""
-    kept, password = home.folder / "secrets.json", home.password_to_show()
-    if password is None:
-        return f"admin [dim](password in {kept})[/]"
-    return f"admin / [bold]{password}[/] [dim](shown once; kept in {kept})[/]"
 
 
 def login(api: ApiClient, password: str) -> None:

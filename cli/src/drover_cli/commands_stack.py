@@ -70,11 +70,16 @@ def api_url(state: StackState) -> str:
 
 def show_ready(stack: Stack, state: StackState) -> None:
     url = api_url(state)
-    password = stack.home.password_to_show()
-    login = f"admin / [bold]{password}[/] [dim](shown once; kept in {stack.home.folder / 'secrets.json'})[/]"
-    out.print(f"\n[bold green]Drover is ready[/]   API  {url}/api/v1")
-    out.print(f"                  docs {url}/api/v1/docs")
-    out.print(f"                  login {login}" if password else "                  login admin")
+    out.print(f"\n[bold green]Drover is ready[/]\n  API    {url}/api/v1\n  docs   {url}/api/v1/docs")
+    out.print(f"  login  {login_words(stack.home)}", soft_wrap=True)
+
+
+def login_words(home: Home) -> str:
+    """How to log in; the made password is shown once."""
+    kept, password = home.folder / "secrets.json", home.password_to_show()
+    if password is None:
+        return f"admin [dim](password in {kept})[/]"
+    return f"admin / [bold]{password}[/] [dim](shown once; kept in {kept})[/]"
 
 
 def stop_with_progress(stack: Stack, process: "subprocess.Popen[bytes] | None" = None) -> None:

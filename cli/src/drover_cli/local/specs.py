@@ -19,7 +19,10 @@ PASSED_ON = (
     "DROVER_HEARTBEAT_SECONDS",
     "DROVER_LEASE_GRACE_SECONDS",
     "DROVER_TICK_SECONDS",
+    "DROVER_API_WORKERS",
+    "DROVER_API_THREADS",
     "DROVER_EXECUTOR_SLOTS",
+    "DROVER_EXECUTOR_ISOLATION",
 )
 
 
@@ -42,6 +45,7 @@ class Specs:
         self._home = home
         self._secrets = secrets
         self._ports = ports
+        self._local_roots = environ.get("DROVER_EXECUTOR_LOCAL_ROOTS") or "/"
         self._common = {name: environ[name] for name in PASSED_ON if name in environ}
 
     @property
@@ -135,4 +139,6 @@ class Specs:
             "DROVER_REGISTRATION_TOKEN": self._secrets.registration_token,
             "DROVER_EXECUTOR_NAME": "local",
             "DROVER_EXECUTOR_DIR": str(self._home.folder / "executor"),
+            # a person's own machine: playbooks run as that person and could read all of it anyway
+            "DROVER_EXECUTOR_LOCAL_ROOTS": self._local_roots,
         }
