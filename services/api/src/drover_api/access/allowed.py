@@ -1,12 +1,15 @@
 """Access by query: a permission is a SELECT's condition, never a loop over rows."""
 
-from typing import Any
+from typing import Any, cast
 
 from drover_shared.db.models import (
     CredentialType,
     ExecutionEnvironment,
     Executor,
     ExecutorPool,
+    Group,
+    Host,
+    Inventory,
     Job,
     Organization,
     RoleAssignment,
@@ -47,6 +50,9 @@ def allowed(model: Any, principal: Principal, permission: str) -> ColumnElement[
     """The condition on `model` for the rows on which the principal holds `permission`."""
     if principal.is_superuser or (principal.is_system_auditor and permission == roles.READ):
         return true()
+    if model in (Host, Group):
+        within = select(Inventory.id).where(_granted_on(Inventory, principal, permission))
+        return cast("ColumnElement[bool]", model.inventory_id.in_(within))
     if model is Job:
         return _jobs(principal, permission)
     if model is User:

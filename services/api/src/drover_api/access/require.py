@@ -3,7 +3,7 @@
 from typing import Any
 
 from drover_shared.domain.errors import FieldError, ForbiddenError, InvalidError, NotFoundError
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, select
 from sqlalchemy.orm import Session
 
 from drover_api.access.allowed import allowed, visible
@@ -12,14 +12,20 @@ from drover_api.access.roles import MODELS, USE
 
 
 def find(
-    db: Session, model: Any, principal: Principal, permission: str, row_id: Any, *, lock: bool = False
+    db: Session,
+    model: Any,
+    principal: Principal,
+    permission: str,
+    row_id: Any,
+    *conditions: ColumnElement[bool],
+    lock: bool = False,
 ) -> Any:
     """The row of `model` on which the principal holds `permission`; locked FOR UPDATE where asked.
 
     Raises NotFoundError where it is not visible, ForbiddenError where it is but `permission` is missing.
     """
     query = select(model, allowed(model, principal, permission).label("permitted")).where(
-        model.id == row_id, visible(model, principal)
+        model.id == row_id, visible(model, principal), *conditions
     )
     if lock:
         query = query.with_for_update(of=model)

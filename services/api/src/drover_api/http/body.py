@@ -33,9 +33,14 @@ def parse_json(raw: bytes) -> Any:
         raise BadRequest(f"malformed JSON: {error.msg} at line {error.lineno} column {error.colno}") from None
     except (ValueError, RecursionError) as error:
         raise BadRequest(f"malformed JSON: {type(error).__name__}: out of range") from None
-    if wrong := _first_unstorable(document, "", 0):
-        raise InvalidError(wrong)
+    refuse_unstorable(document, "")
     return document
+
+
+def refuse_unstorable(document: Any, pointer: str) -> None:
+    """Raise InvalidError at the first text that PostgreSQL cannot hold, or too deep a nesting."""
+    if wrong := _first_unstorable(document, pointer, 0):
+        raise InvalidError(wrong)
 
 
 def _refuse(constant: str) -> NoReturn:

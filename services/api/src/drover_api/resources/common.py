@@ -1,5 +1,8 @@
 """Fields that most resources share."""
 
+from typing import Any
+
+import marshmallow as ma
 from marshmallow import fields
 
 from drover_api.http.fields import Schema, Timestamp, identifier, name, text
@@ -29,3 +32,10 @@ class StampedOut(Schema):
 
     created_at = Timestamp(dump_only=True)
     modified_at = Timestamp(dump_only=True)
+
+    @ma.post_dump
+    def _stamps_last(self, document: dict[str, Any], **_kwargs: Any) -> dict[str, Any]:
+        """Inherited fields come first; people look for the name there."""
+        for stamp in ("created_at", "modified_at"):
+            document[stamp] = document.pop(stamp)
+        return document

@@ -45,6 +45,10 @@ class Resource:
 
     # Hooks
 
+    def scope(self) -> Sequence[ColumnElement[bool]]:
+        """Conditions that every row of this resource meets: those of its parent, where it has one."""
+        return ()
+
     def filters(self) -> Mapping[str, Callable[[Any], ColumnElement[bool]]]:
         """Query parameters with a meaning of their own; others compare the column of that name."""
         return {}
@@ -100,7 +104,7 @@ class Resource:
         return page
 
     def get(self, db: Session, principal: Principal, row_id: int) -> Any:
-        return self.present(db, [find(db, self.model, principal, READ, row_id)])[0]
+        return self.present(db, [self._find(db, principal, READ, row_id)])[0]
 
     def create(self, db: Session, principal: Principal, body: Any) -> Any:
         values = load(self.body(), self.normalized(_object(body)))
@@ -117,7 +121,7 @@ class Resource:
         return self.present(db, [row])[0]
 
     def change(self, db: Session, principal: Principal, row_id: int, patch: Any) -> Any:
-        row = find(db, self.model, principal, self.change_permission, row_id, lock=True)
+        row = self._find(db, principal, self.change_permission, row_id, lock=True)
         check_if_match(self.dump(db, row))
         current = self.writable(db, row)
         given = self.normalized(_object(patch))
@@ -144,7 +148,7 @@ class Resource:
         return self.present(db, [row])[0]
 
     def delete(self, db: Session, principal: Principal, row_id: int) -> None:
-        row = find(db, self.model, principal, self.change_permission, row_id, lock=True)
+        row = self._find(db, principal, self.change_permission, row_id, lock=True)
         check_if_match(self.dump(db, row))
         self.before_delete(db, principal, row)
         self._refuse_if_used(db, principal, row)
@@ -166,12 +170,17 @@ class Resource:
 
     # Inside
 
+    def _find(
+        self, db: Session, principal: Principal, permission: str, row_id: int, *, lock: bool = False
+    ) -> Any:
+        return find(db, self.model, principal, permission, row_id, *self.scope(), lock=lock)
+
     def _orders(self) -> Orders:
         return {name: getattr(self.model, name) for name in self.order_fields}
 
     def _selected(self, principal: Principal, args: Values) -> Select[Any]:
         own = self.filters()
-        conditions = [visible(self.model, principal)]
+        conditions = [visible(self.model, principal), *self.scope()]
         for name, value in args.items():
             if name in PAGE_FIELDS or value is None:
                 continue

@@ -3,6 +3,7 @@
 from http import HTTPStatus
 from typing import Any
 
+import marshmallow as ma
 from flask import Response
 
 from drover_api.access.principal import current_principal
@@ -14,20 +15,27 @@ from drover_api.http.unit import session
 from drover_api.resources.crud import Resource
 
 MERGE_PATCH = "application/merge-patch+json"
-_IF_MATCH = {
+IF_MATCH = {
     "in": "header",
     "name": "If-Match",
     "required": False,
     "description": "The ETag of the state this change is meant for; 412 where it has changed",
     "schema": {"type": "string"},
 }
-_ETAG = {"ETag": {"schema": {"type": "string"}, "description": "Of this representation"}}
+ETAG = {"ETag": {"schema": {"type": "string"}, "description": "Of this representation"}}
 
 
 def json_request(schema: Any, *content_types: str) -> dict[str, Any]:
     """The document's part for a body that the view reads by itself."""
     types = content_types or ("application/json",)
     return {"required": True, "content": {kind: {"schema": schema} for kind in types}}
+
+
+def patch_request(schema: type[ma.Schema]) -> dict[str, Any]:
+    """The document's part for a merge patch of what `schema` describes."""
+    name = f"{schema.__name__.removesuffix('Schema')}PatchSchema"
+    partial = type(name, (schema,), {})(partial=True)
+    return json_request(partial, MERGE_PATCH, "application/json")
 
 
 def add_crud(blp: PublicBlueprint, resource: Resource, singular: str, plural: str, path: str) -> None:
@@ -37,7 +45,8 @@ def add_crud(blp: PublicBlueprint, resource: Resource, singular: str, plural: st
     add_detail(blp, resource, singular, path)
 
 
-def _named(view: Any, name: str, summary: str) -> Any:
+def named_view(view: Any, name: str, summary: str) -> Any:
+    """Give a generated view its operation id and summary."""
     view.__name__ = view.__qualname__ = name
     view.__doc__ = summary
     return view
@@ -51,7 +60,7 @@ def add_list(blp: PublicBlueprint, resource: Resource, plural: str, path: str) -
     def view(args: dict[str, Any]) -> Any:
         return resource.page(session(), current_principal(), args)
 
-    _named(view, f"list_{plural}", f"List {words(plural)}")
+    named_view(view, f"list_{plural}", f"List {words(plural)}")
     wrapped = blp.response(200, page_schema(resource.out))(view)
     blp.get(path)(blp.arguments(resource.query, location="query")(wrapped))
 
@@ -63,9 +72,9 @@ def add_create(blp: PublicBlueprint, resource: Resource, singular: str, path: st
         location = {"Location": f"{PREFIX}{path}/{document['id']}"}
         return detail(resource.out(), made, HTTPStatus.CREATED, location)
 
-    _named(view, f"create_{singular}", f"Create {_a(singular)}")
+    named_view(view, f"create_{singular}", f"Create {_a(singular)}")
     blp.post(path)(
-        blp.doc(requestBody=json_request(resource.body))(blp.response(201, resource.out, headers=_ETAG)(view))
+        blp.doc(requestBody=json_request(resource.body))(blp.response(201, resource.out, headers=ETAG)(view))
     )
 
 
@@ -81,18 +90,17 @@ def add_detail(blp: PublicBlueprint, resource: Resource, singular: str, path: st
         return Response(status=HTTPStatus.NO_CONTENT)
 
     one = f"{path}/<id:row_id>"
-    _named(read, f"get_{singular}", f"Read {_a(singular)}")
-    _named(change, f"update_{singular}", f"Change {_a(singular)} (JSON Merge Patch)")
-    _named(remove, f"delete_{singular}", f"Delete {_a(singular)}")
-    blp.get(one)(blp.response(200, resource.out, headers=_ETAG)(read))
-    patch_schema = type(f"{resource.body.__name__.removesuffix('Schema')}PatchSchema", (resource.body,), {})
-    body = json_request(patch_schema(partial=True), MERGE_PATCH, "application/json")
+    named_view(read, f"get_{singular}", f"Read {_a(singular)}")
+    named_view(change, f"update_{singular}", f"Change {_a(singular)} (JSON Merge Patch)")
+    named_view(remove, f"delete_{singular}", f"Delete {_a(singular)}")
+    blp.get(one)(blp.response(200, resource.out, headers=ETAG)(read))
+    body = patch_request(resource.body)
     blp.patch(one)(
-        blp.doc(requestBody=body, parameters=[_IF_MATCH])(
-            blp.response(200, resource.out, headers=_ETAG)(change)
+        blp.doc(requestBody=body, parameters=[IF_MATCH])(
+            blp.response(200, resource.out, headers=ETAG)(change)
         )
     )
-    blp.delete(one)(blp.doc(parameters=[_IF_MATCH])(blp.response(204)(remove)))
+    blp.delete(one)(blp.doc(parameters=[IF_MATCH])(blp.response(204)(remove)))
 
 
 def _a(singular: str) -> str:

@@ -100,7 +100,7 @@ class Credentials(Resource):
         namespaces = dict(
             db.execute(
                 select(CredentialType.id, CredentialType.namespace).where(CredentialType.id.in_(wanted))
-            ).tuples()
+            ).all()
         )
         shown = (
             "id",

@@ -130,7 +130,7 @@ class JobTemplates(Resource):
                 select(ExecutionEnvironment.id, ExecutionEnvironment.image).where(
                     ExecutionEnvironment.id.in_(wanted)
                 )
-            ).tuples()
+            ).all()
         )
         columns = [column.key for column in JobTemplate.__mapper__.column_attrs]
         return [
@@ -165,7 +165,7 @@ def _slots(db: Session, wanted: Sequence[int]) -> list[tuple[str, str]]:
         select(Credential.id, CredentialType.namespace, vault_id)
         .join(CredentialType, CredentialType.id == Credential.credential_type_id)
         .where(Credential.id.in_(wanted))
-    ).tuples()
+    ).all()
     by_id = {row_id: (kind, (vault or "") if kind == SEVERAL_ALLOWED else "") for row_id, kind, vault in rows}
     return [by_id[credential_id] for credential_id in wanted]
 

@@ -32,20 +32,6 @@ class UserSchema(StampedOut):
     is_system_auditor = fields.Boolean()
     is_active = fields.Boolean()
 
-    class Meta:
-        fields = (
-            "id",
-            "username",
-            "email",
-            "first_name",
-            "last_name",
-            "is_superuser",
-            "is_system_auditor",
-            "is_active",
-            "created_at",
-            "modified_at",
-        )
-
 
 class UserQuery(PageQuery):
     username = fields.String(metadata={"description": "Case-insensitive part of the user name"})

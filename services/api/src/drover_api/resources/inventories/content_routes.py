@@ -1,0 +1,107 @@
+"""/inventories/{id}/hosts and /inventories/{id}/groups"""
+
+from typing import Any
+
+from flask import Response
+
+from drover_api.access.principal import current_principal
+from drover_api.http.blueprint import PREFIX, PublicBlueprint
+from drover_api.http.body import json_body
+from drover_api.http.etags import detail
+from drover_api.http.pages import page_schema
+from drover_api.http.unit import session
+from drover_api.resources.inventories import content
+from drover_api.resources.inventories.schemas import BulkHostsSchema, BulkResultSchema
+from drover_api.resources.routes import ETAG, IF_MATCH, json_request, named_view, patch_request
+
+_HOSTS = "/inventories/<id:inventory_id>/hosts"
+_GROUPS = "/inventories/<id:inventory_id>/groups"
+
+
+def add_to(blp: PublicBlueprint) -> None:
+    """Add every endpoint of an inventory's content."""
+    _add_bulk(blp)
+    _add_content(blp, content.Hosts, "host", _HOSTS)
+    _add_content(blp, content.Groups, "group", _GROUPS)
+    _add_memberships(blp)
+
+
+def _add_bulk(blp: PublicBlueprint) -> None:
+    @blp.post(f"{_HOSTS}/bulk")
+    @blp.arguments(BulkHostsSchema)
+    @blp.response(201, BulkResultSchema)
+    def create_hosts(body: dict[str, Any], inventory_id: int) -> dict[str, int]:
+        """Create up to 10,000 hosts at once"""
+        made = content.add_hosts(session(), current_principal(), inventory_id, body["hosts"])
+        return {"created": made}
+
+
+def _add_content(blp: PublicBlueprint, kind: type[content.Content], name: str, path: str) -> None:
+    _add_collection(blp, kind, name, path)
+    _add_one(blp, kind, name, f"{path}/<id:row_id>")
+
+
+def _add_collection(blp: PublicBlueprint, kind: type[content.Content], name: str, path: str) -> None:
+    def read_all(args: dict[str, Any], inventory_id: int) -> Any:
+        return kind(inventory_id).page(session(), current_principal(), args)
+
+    def create(inventory_id: int) -> Response:
+        made = kind(inventory_id).create(session(), current_principal(), json_body())
+        location = {"Location": f"{PREFIX}/inventories/{inventory_id}/{name}s/{made.id}"}
+        return detail(kind.out(), made, 201, location)
+
+    named_view(read_all, f"list_{name}s", f"List the {name}s of an inventory")
+    named_view(create, f"create_{name}", f"Create a {name} in an inventory")
+    wrapped = blp.response(200, page_schema(kind.out))(read_all)
+    blp.get(path)(blp.arguments(kind.query, location="query")(wrapped))
+    documented = blp.doc(requestBody=json_request(kind.body))
+    blp.post(path)(documented(blp.response(201, kind.out, headers=ETAG)(create)))
+
+
+def _add_one(blp: PublicBlueprint, kind: type[content.Content], name: str, path: str) -> None:
+    def read(inventory_id: int, row_id: int) -> Response:
+        return detail(kind.out(), kind(inventory_id).get(session(), current_principal(), row_id))
+
+    def change(inventory_id: int, row_id: int) -> Response:
+        changed = kind(inventory_id).change(session(), current_principal(), row_id, json_body())
+        return detail(kind.out(), changed)
+
+    def remove(inventory_id: int, row_id: int) -> Response:
+        kind(inventory_id).delete(session(), current_principal(), row_id)
+        return Response(status=204)
+
+    named_view(read, f"get_{name}", f"Read a {name} of an inventory")
+    named_view(change, f"update_{name}", f"Change a {name} of an inventory (JSON Merge Patch)")
+    named_view(remove, f"delete_{name}", f"Delete a {name} of an inventory")
+    blp.get(path)(blp.response(200, kind.out, headers=ETAG)(read))
+    documented = blp.doc(requestBody=patch_request(kind.body), parameters=[IF_MATCH])
+    blp.patch(path)(documented(blp.response(200, kind.out, headers=ETAG)(change)))
+    blp.delete(path)(blp.doc(parameters=[IF_MATCH])(blp.response(204)(remove)))
+
+
+def _add_memberships(blp: PublicBlueprint) -> None:
+    one = f"{_GROUPS}/<id:group_id>"
+
+    @blp.put(f"{one}/hosts/<id:host_id>")
+    @blp.response(204)
+    def add_host_to_group(inventory_id: int, group_id: int, host_id: int) -> None:
+        """Put a host into a group"""
+        content.link(session(), current_principal(), inventory_id, group_id, host_id=host_id)
+
+    @blp.delete(f"{one}/hosts/<id:host_id>")
+    @blp.response(204)
+    def remove_host_from_group(inventory_id: int, group_id: int, host_id: int) -> None:
+        """Take a host out of a group"""
+        content.unlink(session(), current_principal(), inventory_id, group_id, host_id=host_id)
+
+    @blp.put(f"{one}/children/<id:child_id>")
+    @blp.response(204)
+    def add_group_to_group(inventory_id: int, group_id: int, child_id: int) -> None:
+        """Put a group into a group"""
+        content.link(session(), current_principal(), inventory_id, group_id, child_id=child_id)
+
+    @blp.delete(f"{one}/children/<id:child_id>")
+    @blp.response(204)
+    def remove_group_from_group(inventory_id: int, group_id: int, child_id: int) -> None:
+        """Take a group out of a group"""
+        content.unlink(session(), current_principal(), inventory_id, group_id, child_id=child_id)

@@ -1,0 +1,141 @@
+"""Specification 2.2 with the variables, and the hosts and groups an inventory holds."""
+
+import ipaddress
+import re
+
+import marshmallow as ma
+from marshmallow import fields, validate
+
+from drover_api.http.fields import JsonObject, Schema, StrictBoolean, text
+from drover_api.http.pages import NameQuery, QueryBoolean, QueryInteger
+from drover_api.resources.common import OwnedBody, StampedOut, description
+
+MAX_BULK_HOSTS = 10_000
+MAX_IMPORT_CHARS = 20 * 1024 * 1024
+RESERVED_GROUPS = frozenset({"all", "ungrouped"})
+_HOST = re.compile(r"[^\s,\[\]:/\\'\"{}!&;#@-][^\s,\[\]:/\\'\"{};#@]*\Z")
+_GROUP = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*\Z")
+MAX_NAME = 255
+
+
+def host_name_fault(name: str) -> str | None:
+    """Why Ansible could not take `name` for one host, or None: a host name, or an address of IPv4 or IPv6."""
+    if len(name) <= MAX_NAME and _HOST.match(name):
+        return None
+    try:
+        ipaddress.IPv6Address(name)
+    except ValueError:
+        return "Must be a host name or an IP address, without port, range or blanks."
+    return None
+
+
+def group_name_fault(name: str) -> str | None:
+    """Why `name` cannot be a group's, or None."""
+    if name in RESERVED_GROUPS:
+        return f"{name} is a group that every inventory has."
+    if len(name) > MAX_NAME or not _GROUP.match(name):
+        return "Must be letters, digits, _, . and -, and start with a letter or _."
+    return None
+
+
+def _check_host_name(name: str) -> None:
+    if fault := host_name_fault(name):
+        raise ma.ValidationError(fault)
+
+
+def _check_group_name(name: str) -> None:
+    if fault := group_name_fault(name):
+        raise ma.ValidationError(fault)
+
+
+class InventoryBodySchema(OwnedBody):
+    """`kind` is `inventory`: its hosts and groups are held here."""
+
+    kind = fields.String(validate=validate.OneOf(["inventory"]), load_default="inventory")
+    variables = JsonObject(load_default=dict)
+
+
+class InventorySchema(StampedOut):
+    id = fields.Integer(metadata={"example": 42})
+    name = fields.String(metadata={"example": "Production Inventory"})
+    description = fields.String()
+    organization_id = fields.Integer()
+    kind = fields.String(metadata={"example": "inventory"})
+    variables = JsonObject()
+    version = fields.Integer(metadata={"description": "Grows with each change of what Ansible sees"})
+
+
+class InventoryQuery(NameQuery):
+    organization_id = QueryInteger()
+    kind = fields.String(validate=validate.OneOf(["inventory", "scm", "constructed"]))
+
+
+class HostBodySchema(Schema):
+    """A host that is not `enabled` is left out of what Ansible sees."""
+
+    name = fields.String(required=True, validate=_check_host_name)
+    description = description()
+    enabled = StrictBoolean(load_default=True)
+    variables = JsonObject(load_default=dict)
+
+
+class HostSchema(StampedOut):
+    id = fields.Integer()
+    inventory_id = fields.Integer()
+    name = fields.String()
+    description = fields.String()
+    enabled = fields.Boolean()
+    variables = JsonObject()
+
+
+class HostQuery(NameQuery):
+    enabled = QueryBoolean()
+    group_id = QueryInteger(metadata={"description": "Only direct members of this group"})
+
+
+class BulkHostSchema(HostBodySchema):
+    groups = fields.List(fields.String(), load_default=list, metadata={"description": "Names of groups"})
+
+
+class BulkHostsSchema(Schema):
+    hosts = fields.List(
+        fields.Nested(BulkHostSchema), required=True, validate=validate.Length(1, MAX_BULK_HOSTS)
+    )
+
+
+class BulkResultSchema(Schema):
+    created = fields.Integer()
+
+
+class GroupBodySchema(Schema):
+    name = fields.String(required=True, validate=_check_group_name)
+    description = description()
+    variables = JsonObject(load_default=dict)
+
+
+class GroupSchema(StampedOut):
+    id = fields.Integer()
+    inventory_id = fields.Integer()
+    name = fields.String()
+    description = fields.String()
+    variables = JsonObject()
+
+
+class GroupQuery(NameQuery):
+    parent_id = QueryInteger(metadata={"description": "Only direct children of this group"})
+    host_id = QueryInteger(metadata={"description": "Only groups that this host is a direct member of"})
+
+
+class ImportSchema(Schema):
+    """`overwrite` makes the inventory hold what the text says and nothing else; else the two are merged."""
+
+    format = fields.String(required=True, validate=validate.OneOf(["ini", "yaml"]))
+    content = text(1, MAX_IMPORT_CHARS, required=True)
+    overwrite = StrictBoolean(load_default=False)
+
+
+class ImportResultSchema(Schema):
+    hosts = fields.Integer(metadata={"description": "Hosts that the text names"})
+    groups = fields.Integer(metadata={"description": "Groups that the text names"})
+    hosts_total = fields.Integer(metadata={"description": "Hosts of the inventory now"})
+    groups_total = fields.Integer(metadata={"description": "Groups of the inventory now"})
