@@ -127,16 +127,6 @@ def test_the_worker_stops_when_going_on_would_do_harm(redis_url: str, redis_clie
     assert redis_client.xlen("things") == 5
 
 
-def test_an_entry_that_cannot_be_prepared_holds_up_no_other(
-    redis_url: str, redis_client: "redis.Redis"
-) -> None:
-    sink = Sink()
-    redis_client.xadd("things", {b"n": b"not a number"})
-    with Running(redis_url, Work(numbers, sink.commit)):
-        add(redis_client, 0, 10)
-        sink.wait_for(10)
-
-
 def test_redis_may_go_and_come_back_at_any_time(stack_servers: StackServers, redis_url: str) -> None:
     sink = Sink()
     with Running(redis_url, Work(numbers, sink.commit)):

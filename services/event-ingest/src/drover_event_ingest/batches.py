@@ -6,9 +6,8 @@ from uuid import UUID
 
 import orjson
 from drover_shared.ids import token_hash
-from drover_shared.messages.commands import MessageError
 from drover_shared.messages.streams import decode_events
-from drover_shared.streams.dead_letters import DeadLetter
+from drover_shared.streams.dead_letters import DeadLetter, unreadable
 from drover_shared.streams.group import Entry
 
 from drover_event_ingest.clean import clean_json
@@ -67,9 +66,8 @@ def prepare(entries: Sequence[Entry]) -> Load:
     for entry in entries:
         try:
             batches.append(_prepare_entry(entry))
-        except MessageError as error:
-            body = entry.fields.get(b"body", b"")
-            letters.append(DeadLetter(entry.id.decode(), None, None, str(error), body))
+        except Exception as error:  # noqa: BLE001 - whatever it holds, an entry must not cost its neighbours
+            letters.append(unreadable(entry, error))
     return Load(batches, letters)
 
 

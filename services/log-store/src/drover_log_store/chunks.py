@@ -6,10 +6,9 @@ from hashlib import sha256
 from uuid import UUID
 
 from drover_shared.ids import token_hash
-from drover_shared.messages.commands import MessageError
 from drover_shared.messages.streams import decode_chunk
 from drover_shared.objects import chunk_key
-from drover_shared.streams.dead_letters import DeadLetter
+from drover_shared.streams.dead_letters import DeadLetter, unreadable
 from drover_shared.streams.group import Entry
 
 
@@ -50,9 +49,8 @@ def prepare(entries: Sequence[Entry]) -> Load:
     for entry in entries:
         try:
             chunks.append(_chunk(entry))
-        except MessageError as error:
-            body = entry.fields.get(b"body", b"")
-            letters.append(DeadLetter(entry.id.decode(), None, None, str(error), body))
+        except Exception as error:  # noqa: BLE001 - whatever it holds, an entry must not cost its neighbours
+            letters.append(unreadable(entry, error))
     return Load(chunks, letters)
 
 

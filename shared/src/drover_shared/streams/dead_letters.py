@@ -6,6 +6,9 @@ from uuid import UUID
 
 from sqlalchemy import Connection, text
 
+from drover_shared.messages.commands import MessageError
+from drover_shared.streams.group import Entry
+
 _INSERT = text("""
     INSERT INTO dead_letters (stream, message_id, job_run_id, seq, reason, body)
     SELECT :stream, :message_id, :job_run_id, :seq, :reason, :body
@@ -26,6 +29,12 @@ class DeadLetter:
     seq: int | None
     reason: str
     body: bytes
+
+
+def unreadable(entry: Entry, error: Exception) -> DeadLetter:
+    """The letter of an entry whose envelope could not be read."""
+    reason = str(error) if isinstance(error, MessageError) else f"unreadable: {type(error).__name__}"
+    return DeadLetter(entry.id.decode(), None, None, reason, entry.fields.get(b"body", b""))
 
 
 def bury(connection: Connection, stream: str, letters: Sequence[DeadLetter]) -> None:

@@ -25,7 +25,7 @@ Prepared = TypeVar("Prepared")
 class Work(Generic[Prepared]):
     """What a worker does with entries.
 
-    `prepare` needs no dependency and is repeatable. `commit` makes it last, or raises and leaves nothing;
+    `prepare` needs no dependency, is repeatable, and raises for nothing that an entry may hold. `commit` makes it last, or raises and leaves nothing;
     committing the same entries again must change nothing.
     """
 
