@@ -112,4 +112,5 @@ def problem_text(answer: httpx.Response) -> str:
         return f"HTTP {answer.status_code}"
     text = str(problem.get("detail") or problem.get("title") or f"HTTP {answer.status_code}")
     errors = [f"{error.get('pointer')}: {error.get('detail')}" for error in problem.get("errors") or []]
-    return f"{text} ({'; '.join(errors)})" if errors else text
+    untold = [error for error in errors if error not in text]
+    return f"{text} ({'; '.join(untold)})" if untold else text

@@ -4,7 +4,7 @@ import os
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import IO
 
 import typer
@@ -74,7 +74,7 @@ def run_job(stack: Stack, url: str, *, keeps_running: bool) -> Json:
         job = launch(api, resources)
         out.print(f"\n[bold]Job {job['id']}[/] launched: POST {url}/api/v1/jobs\n")
         log_file = home.folder / "demo" / f"job-{job['id']}.log"
-        with log_file.open("wb") as log, cancelled_on_interrupt(api, job["id"]):
+        with log_file.open("wb") as log, cancelled_on_error(api, job["id"]):
             job = follow_on_terminal(api, job["id"], log)
         runs = api.get(f"/jobs/{job['id']}/runs")["items"]
         print_job(out, job, runs, api.get(f"/jobs/{job['id']}/events", limit=1)["total"])
@@ -96,13 +96,14 @@ def login(api: ApiClient, password: str) -> None:
 
 
 @contextmanager
-def cancelled_on_interrupt(api: ApiClient, job_id: int) -> Iterator[None]:
-    """Nobody wants a demo's job to go on after Ctrl-C."""
+def cancelled_on_error(api: ApiClient, job_id: int) -> Iterator[None]:
+    """Nobody wants a demo's job to go on after Ctrl-C, or when nobody follows it any more."""
     try:
         yield
-    except KeyboardInterrupt:
-        api.post(f"/jobs/{job_id}/cancel", {})
-        err.print(f"\njob {job_id} is told to stop")
+    except (KeyboardInterrupt, LocalError):
+        with suppress(ApiError):
+            api.post(f"/jobs/{job_id}/cancel", {})
+            err.print(f"\njob {job_id} is told to stop")
         raise
 
 

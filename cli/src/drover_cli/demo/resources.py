@@ -54,9 +54,8 @@ def ensure_resources(api: ApiClient, repository: Path, inventory_text: str) -> D
             "execution_environment_id": environment["id"],
             "credential_ids": [credential["id"]],
             "extra_vars": {"site_port": 8000},
-            "ask_variables_on_launch": True,
+            "ask_extra_vars_on_launch": True,
             "max_attempts": 3,
-            **owner,
         },
     )
     return DemoResources(template["id"], inventory["id"], hosts["total"])
