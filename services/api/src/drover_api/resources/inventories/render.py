@@ -75,16 +75,20 @@ def bump(session: Session, inventory_id: int) -> None:
 
 
 def read_tree(session: Session, inventory_id: int) -> Tree:
-    """Everything of an inventory in five queries, whatever its size."""
+    """Everything of an inventory in five queries, whatever its size.
+
+    Hosts and groups stand in the order they were made or imported: Ansible runs them in it, and `run_once`
+    takes the first.
+    """
     host_rows = session.execute(
         select(Host.id, Host.name, Host.variables)
         .where(Host.inventory_id == inventory_id, Host.enabled)
-        .order_by(Host.name)
+        .order_by(Host.id)
     ).all()
     group_rows = session.execute(
         select(Group.id, Group.name, Group.variables)
         .where(Group.inventory_id == inventory_id)
-        .order_by(Group.name)
+        .order_by(Group.id)
     ).all()
     host_names = {row.id: row.name for row in host_rows}
     group_names = {row.id: row.name for row in group_rows}
@@ -102,11 +106,11 @@ def _read_links(
 ) -> None:
     in_inventory = Group.inventory_id == inventory_id
     members = select(GroupHost.group_id, GroupHost.host_id).join(Group, Group.id == GroupHost.group_id)
-    for group_id, host_id in session.execute(members.where(in_inventory)):
+    for group_id, host_id in session.execute(members.where(in_inventory).order_by(GroupHost.host_id)):
         if host_id in hosts:
             tree.members[groups[group_id]].append(hosts[host_id])
     nested = select(GroupChild.parent_id, GroupChild.child_id).join(Group, Group.id == GroupChild.parent_id)
-    for parent_id, child_id in session.execute(nested.where(in_inventory)):
+    for parent_id, child_id in session.execute(nested.where(in_inventory).order_by(GroupChild.child_id)):
         tree.children[groups[parent_id]].append(groups[child_id])
 
 
@@ -132,9 +136,9 @@ def _group(tree: Tree, name: str, seen: set[str]) -> dict[str, Any] | None:
     seen.add(name)
     body: dict[str, Any] = {}
     if members := tree.members.get(name):
-        body["hosts"] = dict.fromkeys(sorted(members))
+        body["hosts"] = dict.fromkeys(members)
     if children := tree.children.get(name):
-        body["children"] = {child: _group(tree, child, seen) for child in sorted(children)}
+        body["children"] = {child: _group(tree, child, seen) for child in children}
     if tree.group_vars[name]:
         body["vars"] = tree.group_vars[name]
     return body or None
