@@ -66,7 +66,7 @@ class Running:
     def _run(self) -> None:
         group = ConsumerGroup(stream_client(self.url), SETTINGS, "a")
         try:
-            StreamWorker(group, "things", self.work, self.stop, Progress(SystemClock())).run()
+            StreamWorker(group, SETTINGS, self.work, self.stop, Progress(SystemClock())).run()
         except StopWorkerError as error:
             self.error = error
 

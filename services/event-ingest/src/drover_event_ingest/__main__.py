@@ -35,7 +35,7 @@ def main() -> int:
     try:
         return run_stream_service(
             client,
-            GroupSettings(EVENTS_STREAM, EVENTS_GROUP),
+            GroupSettings(EVENTS_STREAM, EVENTS_GROUP, claim_idle_ms=settings.claim_idle_ms),
             Work(prepare, commit),
             stop,
             settings.health,

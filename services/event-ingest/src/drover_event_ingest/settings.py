@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 from drover_shared.settings import Environment, HealthSettings
+from drover_shared.streams.group import read_claim_idle_ms
 
 
 @dataclass(frozen=True, slots=True)
@@ -12,6 +13,7 @@ class Settings:
     database_url: str = field(repr=False)
     redis_url: str = field(repr=False)
     health: HealthSettings
+    claim_idle_ms: int
 
     @classmethod
     def read(cls, env: Environment) -> "Settings":
@@ -19,4 +21,5 @@ class Settings:
             database_url=env.text("DROVER_DATABASE_URL"),
             redis_url=env.text("DROVER_REDIS_URL"),
             health=HealthSettings.read(env),
+            claim_idle_ms=read_claim_idle_ms(env),
         )

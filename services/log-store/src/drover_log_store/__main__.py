@@ -43,7 +43,7 @@ def main() -> int:
         try:
             return run_stream_service(
                 client,
-                GroupSettings(LOGS_STREAM, LOGS_GROUP),
+                GroupSettings(LOGS_STREAM, LOGS_GROUP, claim_idle_ms=settings.claim_idle_ms),
                 Work(prepare, commit),
                 stop,
                 settings.health,

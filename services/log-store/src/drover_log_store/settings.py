@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 from drover_shared.settings import Environment, HealthSettings, S3Settings
+from drover_shared.streams.group import read_claim_idle_ms
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,6 +14,7 @@ class Settings:
     redis_url: str = field(repr=False)
     s3: S3Settings
     health: HealthSettings
+    claim_idle_ms: int
 
     @classmethod
     def read(cls, env: Environment) -> "Settings":
@@ -21,4 +23,5 @@ class Settings:
             redis_url=env.text("DROVER_REDIS_URL"),
             s3=S3Settings.read(env),
             health=HealthSettings.read(env),
+            claim_idle_ms=read_claim_idle_ms(env),
         )

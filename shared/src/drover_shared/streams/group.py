@@ -16,6 +16,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from drover_shared.messages.streams import Fields
+from drover_shared.settings import Environment
 from drover_shared.streams import metrics
 
 _T = TypeVar("_T")
@@ -51,6 +52,11 @@ class GroupSettings:
     block_ms: int = 1000  # how long a read waits, and so how long a stop may take
     claim_idle_ms: int = 10_000  # an entry that its consumer held for so long is taken over
     forget_idle_ms: int = 3_600_000  # a consumer without entries and silent for so long is removed
+
+
+def read_claim_idle_ms(env: Environment) -> int:
+    """Milliseconds after which an entry is taken over from a consumer that went away."""
+    return int(env.number("DROVER_CLAIM_IDLE_SECONDS", 10, 0.1, 3600) * 1000)
 
 
 def stream_client(url: str) -> redis.Redis:

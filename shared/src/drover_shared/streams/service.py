@@ -33,7 +33,7 @@ def run_stream_service(
     server = serve_health(health, {**checks, "queue": _ping(client)}, progress.check)
     _log.info("worker_started", stream=settings.stream, consumer=name)
     try:
-        StreamWorker(ConsumerGroup(client, settings, name), settings.stream, work, stop, progress).run()
+        StreamWorker(ConsumerGroup(client, settings, name), settings, work, stop, progress).run()
     except StopWorkerError as error:
         _log.critical("worker_stopped", reason=str(error))
         return 1

@@ -11,11 +11,10 @@ from drover_shared.logging import get_logger
 from drover_shared.streams import metrics
 from drover_shared.streams.backoff import Backoff
 from drover_shared.streams.failures import StopWorkerError, describe
-from drover_shared.streams.group import ConsumerGroup, Entry
+from drover_shared.streams.group import ConsumerGroup, Entry, GroupSettings
 from drover_shared.streams.progress import Progress
 
 _WAIT_SECONDS = 0.5
-_CLAIM_SECONDS = 5.0
 _FORGET_SECONDS = 600.0
 _log = get_logger("drover.streams")
 Prepared = TypeVar("Prepared")
@@ -25,8 +24,8 @@ Prepared = TypeVar("Prepared")
 class Work(Generic[Prepared]):
     """What a worker does with entries.
 
-    `prepare` needs no dependency, is repeatable, and raises for nothing that an entry may hold. `commit` makes it last, or raises and leaves nothing;
-    committing the same entries again must change nothing.
+    `prepare` needs no dependency, is repeatable, and raises for nothing that an entry may hold.
+    `commit` makes it last, or raises and leaves nothing; committing the same entries again changes nothing.
     """
 
     prepare: Callable[[Sequence[Entry]], Prepared]
@@ -45,13 +44,14 @@ class StreamWorker(Generic[Prepared]):
     def __init__(
         self,
         group: ConsumerGroup,
-        stream: str,
+        settings: GroupSettings,
         work: Work[Prepared],
         stop: threading.Event,
         progress: Progress,
     ) -> None:
         self._group = group
-        self._stream = stream
+        self._stream = settings.stream
+        self._claim_seconds = settings.claim_idle_ms / 2000
         self._work = work
         self._stop = stop
         self.progress = progress
@@ -90,7 +90,7 @@ class StreamWorker(Generic[Prepared]):
         return [entry for entry in entries if entry.id not in self._in_hand]
 
     def _claimed(self) -> list[Entry]:
-        if not self._is_due("claim", _CLAIM_SECONDS):
+        if not self._is_due("claim", self._claim_seconds):
             return []
         self._group.measure()
         if self._is_due("forget", _FORGET_SECONDS):
