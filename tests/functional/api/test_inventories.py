@@ -123,12 +123,12 @@ def test_ten_thousand_hosts_in_one_request(admin: Api, inventory: dict[str, Any]
         }
         for n in range(10_000)
     ]
-    started = time.monotonic()
+    started = time.process_time()
     answer = admin.post(f"{path}/hosts/bulk", {"hosts": hosts})
-    elapsed = time.monotonic() - started
+    elapsed = time.process_time() - started
     assert answer.status_code == 201, answer.get_json()
     assert answer.get_json() == {"created": 10_000}
-    assert elapsed < 10, elapsed  # the target is 3 s on an idle machine
+    assert elapsed < 6, elapsed  # seconds of work, whatever else the machine does
     assert (
         admin.get(f"{path}/hosts?limit=1&order_by=-name").get_json()["items"][0]["name"]
         == "web09999.example.com"

@@ -137,6 +137,12 @@ class ProblemApi(Api):  # type: ignore[misc]  # flask-smorest has no types
     def _register_error_handlers(self) -> None:
         """`register` below handles every error."""
 
+    def _register_responses(self) -> None:
+        """The document's error responses, with the media type they really have."""
+        self.DEFAULT_RESPONSE_CONTENT_TYPE = CONTENT_TYPE
+        super()._register_responses()
+        del self.DEFAULT_RESPONSE_CONTENT_TYPE
+
 
 def register(app: Flask) -> None:
     """Let every error of `app` be answered as problem+json."""

@@ -79,17 +79,17 @@ def add_create(blp: PublicBlueprint, resource: Resource, singular: str, path: st
 
 
 def add_detail(blp: PublicBlueprint, resource: Resource, singular: str, path: str) -> None:
-    def read(row_id: int) -> Response:
-        return detail(resource.out(), resource.get(session(), current_principal(), row_id))
+    def read(**of: int) -> Response:
+        return detail(resource.out(), resource.get(session(), current_principal(), of["id"]))
 
-    def change(row_id: int) -> Response:
-        return detail(resource.out(), resource.change(session(), current_principal(), row_id, json_body()))
+    def change(**of: int) -> Response:
+        return detail(resource.out(), resource.change(session(), current_principal(), of["id"], json_body()))
 
-    def remove(row_id: int) -> Response:
-        resource.delete(session(), current_principal(), row_id)
+    def remove(**of: int) -> Response:
+        resource.delete(session(), current_principal(), of["id"])
         return Response(status=HTTPStatus.NO_CONTENT)
 
-    one = f"{path}/<id:row_id>"
+    one = f"{path}/<id:id>"
     named_view(read, f"get_{singular}", f"Read {_a(singular)}")
     named_view(change, f"update_{singular}", f"Change {_a(singular)} (JSON Merge Patch)")
     named_view(remove, f"delete_{singular}", f"Delete {_a(singular)}")

@@ -38,7 +38,7 @@ def _add_bulk(blp: PublicBlueprint) -> None:
 
 def _add_content(blp: PublicBlueprint, kind: type[content.Content], name: str, path: str) -> None:
     _add_collection(blp, kind, name, path)
-    _add_one(blp, kind, name, f"{path}/<id:row_id>")
+    _add_one(blp, kind, name, f"{path}/<id:{name}_id>")
 
 
 def _add_collection(blp: PublicBlueprint, kind: type[content.Content], name: str, path: str) -> None:
@@ -59,15 +59,17 @@ def _add_collection(blp: PublicBlueprint, kind: type[content.Content], name: str
 
 
 def _add_one(blp: PublicBlueprint, kind: type[content.Content], name: str, path: str) -> None:
-    def read(inventory_id: int, row_id: int) -> Response:
-        return detail(kind.out(), kind(inventory_id).get(session(), current_principal(), row_id))
+    key = f"{name}_id"
 
-    def change(inventory_id: int, row_id: int) -> Response:
-        changed = kind(inventory_id).change(session(), current_principal(), row_id, json_body())
+    def read(inventory_id: int, **of: int) -> Response:
+        return detail(kind.out(), kind(inventory_id).get(session(), current_principal(), of[key]))
+
+    def change(inventory_id: int, **of: int) -> Response:
+        changed = kind(inventory_id).change(session(), current_principal(), of[key], json_body())
         return detail(kind.out(), changed)
 
-    def remove(inventory_id: int, row_id: int) -> Response:
-        kind(inventory_id).delete(session(), current_principal(), row_id)
+    def remove(inventory_id: int, **of: int) -> Response:
+        kind(inventory_id).delete(session(), current_principal(), of[key])
         return Response(status=204)
 
     named_view(read, f"get_{name}", f"Read a {name} of an inventory")

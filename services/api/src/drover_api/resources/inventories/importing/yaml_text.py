@@ -33,6 +33,7 @@ _Loader.add_constructor("!unsafe", _tagged("__ansible_unsafe"))
 def parse_yaml(content: str) -> Parsed:
     """Raises InvalidError that says where in the text, or in which group, it is wrong."""
     try:
+        _refuse_deep(content)
         document = yaml.load(content, _Loader)  # noqa: S506 - the loader is a safe one
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         mark = getattr(error, "problem_mark", None)
@@ -45,6 +46,18 @@ def parse_yaml(content: str) -> Parsed:
     for name, body in document.items():
         _group(parsed, name, body, name, 0)
     return parsed
+
+
+def _refuse_deep(content: str) -> None:
+    """Look at the events first: the loader itself recurses on the C stack, which deep text overflows."""
+    depth = 0
+    for event in yaml.parse(content, _Loader):
+        if isinstance(event, (yaml.MappingStartEvent, yaml.SequenceStartEvent)):
+            depth += 1
+            if depth > MAX_NESTING * 2:  # a group in a group is two levels
+                raise wrong(f"line {event.start_mark.line + 1}: nested too deeply")
+        elif isinstance(event, (yaml.MappingEndEvent, yaml.SequenceEndEvent)):
+            depth -= 1
 
 
 class _Plain:
