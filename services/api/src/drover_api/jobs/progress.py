@@ -44,7 +44,7 @@ def outputs_of(session: Session, run_ids: Iterable[UUID]) -> dict[UUID, RunOutpu
     rows = session.execute(
         select(
             JobRun.id,
-            func.coalesce(_watermark(), 0).label("watermark"),
+            func.coalesce(contiguous_end(RunEventProgress, 1) - 1, 0).label("watermark"),
             (unclaimed | _events_stored()).label("events"),
             (unclaimed | _log_stored()).label("log"),
             *(func.coalesce(getattr(RunEventProgress, name), 0).label(name) for name in SUMMARY),
@@ -64,12 +64,13 @@ def outputs_of(session: Session, run_ids: Iterable[UUID]) -> dict[UUID, RunOutpu
     }
 
 
-def _watermark() -> ColumnElement[int]:
-    part = func.unnest(RunEventProgress.received).column_valued("part")
+def contiguous_end(table: type[RunEventProgress | RunLogProgress], first: int) -> ColumnElement[int | None]:
+    """For a row of `table`: the seq after the last one up to which all from `first` on are stored."""
+    part = func.unnest(table.received).column_valued("part")
     return (
-        select(func.upper(part) - 1)
-        .where(part.op("@>")(literal_column("1::bigint")))
-        .correlate(RunEventProgress)
+        select(func.upper(part))
+        .where(part.op("@>")(literal_column(f"{first}::bigint")))
+        .correlate(table)
         .scalar_subquery()
     )
 

@@ -38,7 +38,7 @@ def log_answer(run_id: UUID | None, kind: str, *, download: bool, follow: bool) 
         if part is None:
             return _unsatisfiable(known.size)
         start, end = part
-    answer = Response(_body(run_id, kind, start, end), direct_passthrough=True)
+    answer = Response(_body(run_id, kind, start, end))
     if kind == "ansi":
         answer.headers["Accept-Ranges"] = "bytes"
         answer.content_length = end - start
@@ -85,7 +85,7 @@ def live(stream: Callable[[], Iterator[bytes]], content_type: str) -> Response:
     if not viewers.enter():
         detail = "Too many live readers at this process."
         return problem(HTTPStatus.SERVICE_UNAVAILABLE, detail, headers={"Retry-After": RETRY_SECONDS})
-    answer = Response(stream(), content_type=content_type, headers=_UNBUFFERED, direct_passthrough=True)
+    answer = Response(stream(), content_type=content_type, headers=_UNBUFFERED)
     answer.call_on_close(viewers.leave)
     return answer
 

@@ -8,8 +8,10 @@ from uuid import UUID
 
 from drover_shared.db.models import LogChunkRow, RunLogProgress
 from drover_shared.objects import ObjectStore
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
+
+from drover_api.jobs.progress import contiguous_end
 
 AHEAD = 4  # chunks that are fetched before they are needed, for each reader
 _ROWS = 500
@@ -37,9 +39,8 @@ class Piece:
 
 def extent(session: Session, run_id: UUID) -> Extent:
     """The contiguous beginning of the log; what lies behind a gap waits until the gap is filled."""
-    part = func.unnest(RunLogProgress.received).column_valued("part")
     chunks = session.scalar(
-        select(func.upper(part)).where(RunLogProgress.job_run_id == run_id, func.lower(part) == 0)
+        select(contiguous_end(RunLogProgress, 0)).where(RunLogProgress.job_run_id == run_id)
     )
     if not chunks:
         return Extent(0, 0)
