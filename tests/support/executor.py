@@ -48,9 +48,9 @@ def git(folder: Path, *arguments: str) -> str:
     return done.stdout
 
 
-def manifest(project: Path | str, **changes: Any) -> dict[str, Any]:
-    """A manifest as the API makes it, for a git project at `project`."""
-    url = project if isinstance(project, str) else f"file://{project}"
+def manifest(repository: Path | str, **changes: Any) -> dict[str, Any]:
+    """A manifest as the API makes it, for a git project at `repository`."""
+    url = repository if isinstance(repository, str) else f"file://{repository}"
     source = {
         "id": 9,
         "scm_type": "git",

@@ -122,12 +122,12 @@ class FakeApi:
             self.changed.notify_all()
         return run
 
-    def wait(self, what: Callable[[], bool], seconds: float = 40.0) -> None:
+    def wait(self, what: Callable[[], bool], seconds: float = 120.0) -> None:
         """Until `what` holds; fails the test otherwise."""
         with self.changed:
             assert self.changed.wait_for(what, seconds), "it did not happen in time"
 
-    def wait_end(self, run: FakeRun, seconds: float = 40.0) -> dict[str, Any]:
+    def wait_end(self, run: FakeRun, seconds: float = 120.0) -> dict[str, Any]:
         """Until the run is finished and all its output stored; returns what `finish` said."""
         self.wait(lambda: run.complete, seconds)
         assert run.finish is not None
@@ -154,7 +154,8 @@ class FakeApi:
             self.storing.wait()
             try:
                 for stream in (EVENTS_STREAM, LOGS_STREAM):
-                    for entry, fields in client.xrange(stream, count=200):
+                    rows: Any = client.xrange(stream, count=200)
+                    for entry, fields in rows:
                         self._store(stream, fields)
                         client.xdel(stream, entry)
             except redis_py.RedisError:
@@ -296,29 +297,34 @@ class _Handler(BaseHTTPRequestHandler):
         }
 
     def _of_run(self, run: FakeRun, what: str, body: dict[str, Any]) -> tuple[int, Any]:
-        if run.state == "lost":
+        output_too_late = what in ("finish", "events", "log-chunks")
+        if run.state == "lost" or (run.state not in ("starting", "running") and not output_too_late):
             raise ProblemError(410, "the attempt is over")
-        match what:
-            case "finish":
-                return self._finish(run, body)
-            case "events":
-                self.api.store_events(run, body["events"])
-                return 202, None
-            case "log-chunks":
-                self.api.store_chunk(run, body["seq"], base64.b64decode(body["body"]))
-                return 202, None
-        if run.state not in ("starting", "running"):
-            raise ProblemError(410, "the attempt is over")
-        match what:
-            case "manifest":
-                return 200, {**run.manifest, "job_run_id": str(run.id)}
-            case "start":
-                run.state, run.revision = "running", body["project_revision"]
-                return 200, {"state": "running", "cancel": run.cancel}
-            case "heartbeat":
-                run.beats += 1
-                return 200, {"lease_expires_at": "2030-01-01T00:00:00Z", **self._stored(run, body)}
-        return self._credential(run, int(what.removeprefix("credentials/")))
+        if what.startswith("credentials/"):
+            return self._credential(run, int(what.removeprefix("credentials/")))
+        answer: Callable[[FakeRun, dict[str, Any]], tuple[int, Any]] = getattr(
+            self, f"_{what.replace('-', '_')}"
+        )
+        return answer(run, body)
+
+    def _manifest(self, run: FakeRun, _body: dict[str, Any]) -> tuple[int, Any]:
+        return 200, {**run.manifest, "job_run_id": str(run.id)}
+
+    def _start(self, run: FakeRun, body: dict[str, Any]) -> tuple[int, Any]:
+        run.state, run.revision = "running", body["project_revision"]
+        return 200, {"state": "running", "cancel": run.cancel}
+
+    def _heartbeat(self, run: FakeRun, body: dict[str, Any]) -> tuple[int, Any]:
+        run.beats += 1
+        return 200, {"lease_expires_at": "2030-01-01T00:00:00Z", **self._stored(run, body)}
+
+    def _events(self, run: FakeRun, body: dict[str, Any]) -> tuple[int, Any]:
+        self.api.store_events(run, body["events"])
+        return 202, None
+
+    def _log_chunks(self, run: FakeRun, body: dict[str, Any]) -> tuple[int, Any]:
+        self.api.store_chunk(run, body["seq"], base64.b64decode(body["body"]))
+        return 202, None
 
     def _credential(self, run: FakeRun, credential_id: int) -> tuple[int, Any]:
         if credential_id not in run.credentials:
@@ -346,7 +352,7 @@ class _Handler(BaseHTTPRequestHandler):
         return 200, {"complete": True, "missing": [], "missing_log": []}
 
 
-def wait_until(what: Callable[[], bool], seconds: float = 20.0) -> None:
+def wait_until(what: Callable[[], bool], seconds: float = 60.0) -> None:
     """For what no condition variable announces, such as a process's end."""
     deadline = time.monotonic() + seconds
     while not what():

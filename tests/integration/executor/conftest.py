@@ -1,6 +1,6 @@
 """Executors against an API in this process, with real Redis, git and Ansible."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Protocol
 
@@ -10,9 +10,7 @@ from support.fake_api import FakeApi
 
 
 class StartExecutor(Protocol):
-    def __call__(
-        self, *, http: bool = False, api: FakeApi | None = None, **settings: str
-    ) -> ExecutorProcess: ...
+    def __call__(self, *, http: bool = False, **settings: str) -> ExecutorProcess: ...
 
 
 @pytest.fixture
@@ -36,6 +34,3 @@ def start_executor(api: FakeApi, redis_url: str, tmp_path: Path) -> Iterator[Sta
     yield start
     for executor in started:
         executor.kill()
-
-
-Make = Callable[..., ExecutorProcess]

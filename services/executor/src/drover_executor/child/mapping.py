@@ -60,6 +60,8 @@ def mapped(raw: Mapping[str, Any], printed: str) -> dict[str, Any] | None:
     if event_type is None:
         return None
     facts = raw.get("event_data") or {}
+    if event_type is EventType.FILE_DIFF and not facts.get("diff") and not printed.strip():
+        return None  # Ansible calls for every task, also for those that changed no file
     snippet = _COLOUR.sub("", printed).strip("\r\n")[:MAX_SNIPPET_CHARS]
     return {
         "timestamp": _timestamp(raw.get("created")),

@@ -1,6 +1,7 @@
 """Writes what Ansible prints to the run's spool: the log's bytes, and one JSON event a line."""
 
 import json
+import re
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -12,10 +13,13 @@ from drover_executor.child.masking import MaskedStream, Masker
 
 _PRINTED_BYTES = 64 * 1024  # kept of what is printed for one event; its snippet is shorter still
 _ERROR_CHARS = 2000
+_TAIL_BYTES = 16 * 1024
+_COLOUR = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
+_ERROR = re.compile(r"^(?:\[ERROR\]: |ERROR! )", re.MULTILINE)
 
 
 class Recorder:
-    """One run's events and log. `started`: a playbook began; `last_error`: Ansible's last error message."""
+    """One run's events and log. `started`: a playbook began."""
 
     def __init__(self, spool: Path, events_dir: Path, masker: Masker) -> None:
         self._events = (spool / "events.jsonl").open("wb", buffering=0)
@@ -27,8 +31,17 @@ class Recorder:
         self._printed = bytearray()
         self._lines: list[bytes] = []
         self._seq = 0
+        self._tail = b""  # of the log, for what goes wrong before there are events
+        self._last_error = ""
         self.started = False
-        self.last_error = ""
+
+    @property
+    def last_error(self) -> str:
+        """Ansible's last error message, empty for none: without an event where no playbook began."""
+        if self._last_error or self.started:
+            return self._last_error
+        printed = _COLOUR.sub("", self._tail.decode(errors="replace"))
+        return _ERROR.split(printed)[-1].strip()[:_ERROR_CHARS]
 
     def feed(self, data: bytes) -> None:
         """Record a piece of output; what is certain of it is on disk when this returns."""
@@ -91,7 +104,7 @@ class Recorder:
         if raw.get("event") == "playbook_on_start":
             self.started = True
         if raw.get("event") == "error":
-            self.last_error = str(event["data"]["message"])[:_ERROR_CHARS]
+            self._last_error = _ERROR.sub("", str(event["data"]["message"]))[:_ERROR_CHARS]
         self._add(event)
 
     def _add(self, event: dict[str, Any]) -> None:
@@ -106,3 +119,4 @@ class Recorder:
     def _write_log(self, data: bytes) -> None:
         if data:
             self._log.write(data)
+            self._tail = (self._tail + data)[-_TAIL_BYTES:]

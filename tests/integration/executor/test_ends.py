@@ -1,0 +1,160 @@
+"""How a run ends when somebody or something wants it to."""
+
+import os
+import signal
+from pathlib import Path
+
+from support.executor import make_project, manifest, remaining
+from support.fake_api import FakeApi, FakeRun, wait_until
+
+from .conftest import StartExecutor
+
+SLEEPS = """
+- hosts: web01
+  gather_facts: false
+  tasks:
+    - name: Sleep
+      ansible.builtin.command: sleep 300
+"""
+STUBBORN = """
+- hosts: web01
+  gather_facts: false
+  tasks:
+    - name: Sleep
+      ansible.builtin.shell: trap '' INT TERM HUP; (setsid sleep 301 &) ; sleep 300
+"""
+
+
+def _started(api: FakeApi, run: FakeRun) -> None:
+    api.wait(lambda: bool(run.of_type("TASK_STARTED")))
+    wait_until(lambda: any("sleep 300" in command for command in remaining(run)))
+
+
+def _launch(start_executor: StartExecutor, tmp_path: Path, site: str = SLEEPS, **changes: object) -> FakeRun:
+    project = make_project(tmp_path / "project", {"site.yml": site})
+    return start_executor().launch(FakeRun(manifest(project, **changes)))
+
+
+def test_cancel(api: FakeApi, start_executor: StartExecutor, tmp_path: Path) -> None:
+    run = _launch(start_executor, tmp_path)
+    _started(api, run)
+    run.cancel = "graceful"
+    end = api.wait_end(run)
+    assert (end["state"], end["error_reason"]) == ("canceled", "canceled")
+    assert run.in_order()[-1]["data"]["status"] == "canceled"
+    assert remaining(run) == []
+
+
+def test_kill_of_what_does_not_listen(api: FakeApi, start_executor: StartExecutor, tmp_path: Path) -> None:
+    run = _launch(start_executor, tmp_path, STUBBORN)
+    _started(api, run)
+    run.cancel = "kill"
+    end = api.wait_end(run, 8)
+    assert end["state"] == "canceled"
+    assert remaining(run) == []
+
+
+def test_cancel_before_the_start(api: FakeApi, start_executor: StartExecutor, tmp_path: Path) -> None:
+    project = make_project(tmp_path / "project", {"site.yml": SLEEPS})
+    run = FakeRun(manifest(project), cancel="graceful")
+    end = api.wait_end(start_executor().launch(run))
+    assert (end["state"], end["last_seq"], end["log_chunks"]) == ("canceled", 0, 0)
+
+
+def test_timeout(api: FakeApi, start_executor: StartExecutor, tmp_path: Path) -> None:
+    run = _launch(start_executor, tmp_path, timeout_seconds=2)
+    end = api.wait_end(run)
+    assert (end["state"], end["error_reason"]) == ("failed", "timeout")
+    assert run.in_order()[-1]["data"]["status"] == "failed"
+    assert remaining(run) == []
+
+
+def test_nothing_survives_the_executor(api: FakeApi, start_executor: StartExecutor, tmp_path: Path) -> None:
+    project = make_project(tmp_path / "project", {"site.yml": STUBBORN})
+    executor = start_executor()
+    run = executor.launch(FakeRun(manifest(project)))
+    _started(api, run)
+    executor.kill()
+    wait_until(lambda: remaining(run) == [])
+
+
+def test_leftovers_are_cleared_at_the_next_start(
+    api: FakeApi, start_executor: StartExecutor, tmp_path: Path
+) -> None:
+    """Even where executor and child were killed in the same moment."""
+    project = make_project(tmp_path / "project", {"site.yml": STUBBORN})
+    executor = start_executor()
+    run = executor.launch(FakeRun(manifest(project)))
+    _started(api, run)
+    children = [entry.name for entry in Path("/proc").glob("[0-9]*") if _is_child(entry, run)]
+    executor.kill()
+    for pid in children:
+        os.kill(int(pid), signal.SIGKILL)
+    executor.start()
+    wait_until(lambda: remaining(run) == [])
+    wait_until(lambda: list((executor.folder / "runs").iterdir()) == [])
+
+
+def _is_child(entry: Path, run: FakeRun) -> bool:
+    try:
+        command = (entry / "cmdline").read_bytes()
+    except OSError:
+        return False
+    return b"drover_executor.child" in command and str(run.id).encode() in command
+
+
+def test_child_killed(api: FakeApi, start_executor: StartExecutor, tmp_path: Path) -> None:
+    run = _launch(start_executor, tmp_path, STUBBORN)
+    _started(api, run)
+    for entry in Path("/proc").glob("[0-9]*"):
+        if _is_child(entry, run):
+            os.kill(int(entry.name), signal.SIGKILL)
+    end = api.wait_end(run)
+    assert (end["state"], end["error_reason"]) == ("failed", "executor_error")
+    assert remaining(run) == []
+
+
+def test_attempt_taken_away(api: FakeApi, start_executor: StartExecutor, tmp_path: Path) -> None:
+    run = _launch(start_executor, tmp_path, STUBBORN)
+    _started(api, run)
+    run.state = "lost"
+    wait_until(lambda: remaining(run) == [], 5)
+    assert run.finish is None
+
+
+def test_a_broken_api_is_no_answer_but_the_lease_ends(
+    api: FakeApi, start_executor: StartExecutor, tmp_path: Path
+) -> None:
+    run = _launch(start_executor, tmp_path, STUBBORN)
+    _started(api, run)
+    api.fault = lambda _method, what: 410 if what.startswith("job-runs") else None  # but not problem+json
+    wait_until(lambda: remaining(run) == [], api.lease_seconds)
+    assert run.finish is None
+
+
+def test_a_short_outage_costs_nothing(api: FakeApi, start_executor: StartExecutor, tmp_path: Path) -> None:
+    site = SLEEPS.replace("sleep 300", "sleep 3")
+    run = _launch(start_executor, tmp_path, site)
+    api.wait(lambda: bool(run.of_type("TASK_STARTED")))
+    api.fault = lambda _method, _what: 502
+    beats = run.beats
+    wait_until(lambda: api.requests.count("PUT job-runs/heartbeat") > beats + 2)
+    api.fault = lambda _method, _what: None
+    assert api.wait_end(run)["state"] == "successful"
+
+
+def test_drain(api: FakeApi, start_executor: StartExecutor, tmp_path: Path) -> None:
+    """A run that ends soon is waited for; one that does not is killed, and its lease does the rest."""
+    project = make_project(
+        tmp_path / "project", {"site.yml": SLEEPS, "short.yml": SLEEPS.replace("300", "3")}
+    )
+    executor = start_executor(DROVER_EXECUTOR_DRAIN_SECONDS="5")
+    long = executor.launch(FakeRun(manifest(project)))
+    playbook = {"type": "scm", "project_id": 9, "playbook_path": "short.yml"}
+    short = executor.launch(FakeRun(manifest(project, playbook=playbook)))
+    _started(api, long)
+    api.wait(lambda: bool(short.of_type("TASK_STARTED")))
+    assert executor.stop(15) == 0
+    assert short.complete
+    assert long.finish is None
+    assert remaining(long) == []
