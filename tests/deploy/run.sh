@@ -89,6 +89,7 @@ step "a job"
 python3 tests/deploy/job.py "$work/env"
 step "a second event-ingest, and another job"
 "${compose[@]}" up --detach --no-deps --no-recreate --scale event-ingest=2 event-ingest >> "$work/up.log" 2>&1
+timeout 90 sh -c "until podman healthcheck run ${project}_event-ingest_2 > /dev/null 2>&1; do sleep 1; done"
 podman ps --filter "label=io.podman.compose.project=$project" --format '   {{.Names}} {{.Status}} {{.Ports}}'
 python3 tests/deploy/job.py "$work/env"
 step "done"
