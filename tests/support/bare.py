@@ -13,6 +13,7 @@ _ANSI = re.compile(r"\x1b\[[0-9;]*m")
 _RECAP = re.compile(r"^(\S+)\s+: (ok=.*)$")
 _VARYING = [  # durations, moments, and the random name of the run's own folder
     (re.compile(rb'"(delta|start|end)": "[^"]*"'), rb'"\1": "-"'),
+    (re.compile(rb"/\S*/executor/runs/[0-9a-f-]{36}/project"), b"PROJECT"),
     (re.compile(rb"/drover-demo-\w+"), rb"/drover-demo-X"),
     (re.compile(rb"ansible-tmp-[0-9.-]+"), rb"ansible-tmp-X"),
 ]
@@ -51,8 +52,9 @@ def run_bare(project: Path, playbook: str, inventory: Path, *arguments: str) -> 
     return BareRun(done.returncode, done.stdout, recap_of(done.stdout))
 
 
-def without_varying(output: bytes) -> bytes:
-    """The output with what differs from run to run made equal."""
+def without_varying(output: bytes, project: Path) -> bytes:
+    """The output with what differs from run to run made equal; `project` is where a bare run had its files."""
+    output = output.replace(str(project).encode(), b"PROJECT")
     for pattern, replacement in _VARYING:
         output = pattern.sub(replacement, output)
     return output

@@ -1,7 +1,8 @@
 """Start, heartbeat and finish of an attempt."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 from drover_shared.db.models import Job, JobRun
@@ -41,6 +42,7 @@ class Ending:
     log_chunks: int
     log_bytes: int
     log_sha256: str
+    artifacts: dict[str, Any] = field(default_factory=dict)  # what the playbook gave to `set_stats`
 
 
 def start(
@@ -156,7 +158,8 @@ def _end(session: Session, run: JobRun, ending: Ending) -> None:
 def _end_job(session: Session, job: Job, ending: Ending, reason: str | None) -> None:
     target = job_status_after(ending.state, reason)
     detail = ending.error_detail or _sentence(reason)
-    if not move_job(session, job.id, target, error_reason=reason, error_detail=detail):
+    told = {"error_reason": reason, "error_detail": detail, "artifacts": ending.artifacts}
+    if not move_job(session, job.id, target, **told):
         raise ConflictError(f"The job is {job.status}.")
 
 

@@ -118,6 +118,7 @@ class FinishSchema(Tolerant):
     log_chunks = _count(0, required=True)
     log_bytes = _count(0, required=True)
     log_sha256 = fields.String(required=True, validate=validate.Regexp(r"[0-9a-f]{64}\Z"))
+    artifacts = JsonObject(load_default=dict)
 
     @validates_schema
     def final(self, data: dict[str, Any], **_kwargs: Any) -> None:

@@ -36,8 +36,10 @@ def main(folder: Path) -> int:
         recorder.feed(f"{error}\n".encode())
         rc = _CANNOT_START
     recorder.close(rc, _status(rc, playbook.stopped))
-    result = ChildResult(rc, recorder.started, playbook.stopped, recorder.last_error)
-    result.write(folder)
+    ended = ChildResult(
+        rc, recorder.started, playbook.stopped, recorder.last_error, artifacts=recorder.artifacts
+    )
+    ended.write(folder)
     return 0
 
 

@@ -89,7 +89,7 @@ def completed(rc: int, status: str, moment: datetime) -> dict[str, Any]:
 
 def _data(event_type: EventType, source: str, facts: Mapping[str, Any], snippet: str) -> dict[str, Any]:
     if event_type in _RESULTS:
-        return _result(event_type, facts)
+        return _result(event_type, facts, snippet)
     match event_type:
         case EventType.STATS:
             counts: dict[str, Any] = {ours: facts.get(theirs) or {} for ours, theirs in _STATS.items()}
@@ -104,11 +104,15 @@ def _data(event_type: EventType, source: str, facts: Mapping[str, Any], snippet:
             return {name: facts[name] for name in ("playbook", "pattern") if facts.get(name)}
 
 
-def _result(event_type: EventType, facts: Mapping[str, Any]) -> dict[str, Any]:
-    """The module's result, flat as in 2.7; Ansible's own word wins over a key of the module's."""
+def _result(event_type: EventType, facts: Mapping[str, Any], snippet: str) -> dict[str, Any]:
+    """The module's result, flat as in 2.7; Ansible's own word wins over a key of the module's.
+
+    A result under `no_log` has lost its `changed`; what Ansible printed still tells it.
+    """
     result = facts.get("res")
     data = _without_internals(result) if isinstance(result, dict) else {}
-    data["changed"] = data.get("changed") is True
+    printed_changed = "censored" in data and snippet.startswith("changed:")
+    data["changed"] = data.get("changed") is True or printed_changed
     if event_type is EventType.TASK_FAILED:
         data["ignored"] = facts.get("ignore_errors") is True
     else:

@@ -19,7 +19,7 @@ _ERROR = re.compile(r"^(?:\[ERROR\]: |ERROR! )", re.MULTILINE)
 
 
 class Recorder:
-    """One run's events and log. `started`: a playbook began."""
+    """One run's events and log. `started`: a playbook began; `artifacts`: what it gave to `set_stats`."""
 
     def __init__(self, spool: Path, events_dir: Path, masker: Masker) -> None:
         self._events = (spool / "events.jsonl").open("wb", buffering=0)
@@ -34,6 +34,7 @@ class Recorder:
         self._tail = b""  # of the log, for what goes wrong before there are events
         self._last_error = ""
         self.started = False
+        self.artifacts: dict[str, Any] = {}
 
     @property
     def last_error(self) -> str:
@@ -103,6 +104,8 @@ class Recorder:
         event = self._masker.mask_value(event)
         if raw.get("event") == "playbook_on_start":
             self.started = True
+        if raw.get("event") == "playbook_on_stats":
+            self.artifacts = event["data"]["artifacts"]
         if raw.get("event") == "error":
             self._last_error = _ERROR.sub("", str(event["data"]["message"]))[:_ERROR_CHARS]
         self._add(event)

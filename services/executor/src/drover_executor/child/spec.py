@@ -4,6 +4,7 @@ import json
 import os
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 SPEC = "child.json"
 RESULT = "result.json"
@@ -46,6 +47,7 @@ class ChildResult:
     stopped: str
     last_error: str
     key_refused: str = ""  # why ssh-add did not take a key; nothing was started then
+    artifacts: dict[str, Any] = field(default_factory=dict)  # of set_stats
 
     def write(self, folder: Path) -> None:
         temporary = folder / f"{RESULT}.tmp"

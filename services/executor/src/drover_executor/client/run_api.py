@@ -60,12 +60,13 @@ class Beat:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How the attempt ended, and how much it produced."""
+    """How the attempt ended, and what it gave to `set_stats`."""
 
     state: str
     exit_code: int | None = None
     error_reason: str | None = None
     error_detail: str | None = None
+    artifacts: dict[str, Any] = field(default_factory=dict)
 
 
 class RunApi:
@@ -99,6 +100,7 @@ class RunApi:
             "exit_code": outcome.exit_code,
             "error_reason": outcome.error_reason,
             "error_detail": outcome.error_detail,
+            "artifacts": outcome.artifacts,
             **produced,
         }
         answer = self._call("POST", "finish", body)

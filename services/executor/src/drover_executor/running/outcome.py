@@ -1,6 +1,7 @@
 """What an attempt reports about its end."""
 
 import signal
+from dataclasses import replace
 
 from drover_shared.domain.reasons import Reason
 from drover_shared.domain.states import RunState
@@ -20,6 +21,10 @@ def outcome_of(result: ChildResult | None, cancel_asked: bool, timeout_seconds: 
         return Outcome(
             RunState.FAILED, None, Reason.EXECUTOR_ERROR, "The playbook's process ended unexpectedly."
         )
+    return replace(_ended(result, cancel_asked, timeout_seconds), artifacts=result.artifacts)
+
+
+def _ended(result: ChildResult, cancel_asked: bool, timeout_seconds: float) -> Outcome:
     if result.key_refused:
         return Outcome(RunState.FAILED, None, Reason.CREDENTIAL_ERROR, f"SSH key: {result.key_refused}")
     if result.rc == 0:
