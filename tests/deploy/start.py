@@ -9,7 +9,7 @@ import graphlib
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import yaml
@@ -24,10 +24,19 @@ def output(*command: str) -> str:
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout
 
 
-def start_order(services: Services) -> list[str]:
-    """Every service after those it depends on. Raises graphlib.CycleError."""
-    needs = {name: list(body.get("depends_on") or {}) for name, body in services.items()}
-    return list(graphlib.TopologicalSorter(needs).static_order())
+def start_order(services: Services) -> Iterator[tuple[str, ...]]:
+    """Groups of services, each after the groups it depends on. Raises graphlib.CycleError."""
+    sorter = graphlib.TopologicalSorter({name: conditions(body).keys() for name, body in services.items()})
+    sorter.prepare()
+    while sorter.is_active():
+        group = sorter.get_ready()
+        yield group
+        sorter.done(*group)
+
+
+def conditions(service: Mapping[str, Any]) -> dict[str, str]:
+    """What the service depends on, and on what condition."""
+    return {needed: how["condition"] for needed, how in (service.get("depends_on") or {}).items()}
 
 
 class Project:
@@ -46,10 +55,9 @@ class Project:
         filters = [word for label in labels for word in ("--filter", f"label={label}")]
         return output("podman", "ps", "--all", "--quiet", *filters).split()
 
-    def start(self, service: str) -> None:
-        subprocess.run(
-            [*self._compose, "up", "--detach", "--no-deps", service], check=True, stdout=subprocess.DEVNULL
-        )
+    def start(self, services: Sequence[str]) -> None:
+        command = [*self._compose, "up", "--detach", "--no-deps", *services]
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
 
     def wait(self, service: str, condition: str) -> None:
         """Return when every container of the service fulfils the condition; exits where one does not."""
@@ -91,15 +99,14 @@ def has_completed(container: str) -> bool:
 def main(name: str, compose: Sequence[str]) -> None:
     project = Project(name, compose)
     services = project.services()
-    done: set[tuple[str, str]] = set()
-    for service in start_order(services):
-        for needed, how in (services[service].get("depends_on") or {}).items():
-            if (needed, how["condition"]) not in done:
-                project.wait(needed, how["condition"])
-                done.add((needed, how["condition"]))
-        project.start(service)
-    for service in services:
-        if "healthcheck" in services[service]:
+    for group in start_order(services):
+        for needed, condition in sorted(
+            {pair for one in group for pair in conditions(services[one]).items()}
+        ):
+            project.wait(needed, condition)
+        project.start(group)
+    for service, body in services.items():
+        if "healthcheck" in body:
             project.wait(service, "service_healthy")
 
 
