@@ -72,7 +72,7 @@ def run_job(stack: Stack, url: str, *, keeps_running: bool) -> Json:
             time.monotonic() - started,
         )
         job = launch(api, resources)
-        out.print(f"\n[bold]Job {job['id']}[/] launched: POST {url}/api/v1/jobs\n")
+        out.print(f"\n[bold]Job {job['id']}[/] launched: POST {url}/api/v1/jobs")
         log_file = home.folder / "demo" / f"job-{job['id']}.log"
         with log_file.open("wb") as log, cancelled_on_error(api, job["id"]):
             job = follow_on_terminal(api, job["id"], log)
@@ -136,8 +136,7 @@ def follow_on_terminal(api: ApiClient, job_id: int, log: IO[bytes]) -> Json:
 def explain(job: Json) -> None:
     """One line on why the job ended as it did."""
     if job["status"] == EXPECTED:
-        out.print(
-            "\n[dim]The job is “failed” as intended: full01 fails its check and gone01 does not answer.[/]"
-        )
+        words = "“failed” is right: full01 has too little disk space and gone01 does not answer, on purpose"
+        out.print(f"\n[dim]{words}[/]", soft_wrap=True)
     elif job["status"] in FINAL:
         out.print(f"\n[red]The job ended {job['status']}; it should have been {EXPECTED}.[/]")
