@@ -8,8 +8,8 @@ from typing import Any
 
 import httpx
 import pytest
-from support.live import LiveStack, job_ended
 from support.job_output import assert_complete
+from support.live import LiveStack, job_ended
 from support.projects import World, make_repository
 from support.waiting import eventually
 

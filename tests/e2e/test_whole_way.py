@@ -5,8 +5,8 @@ from pathlib import Path
 import httpx
 from drover_shared.domain.events import HostCounts
 from support.bare import recap_of, run_bare, without_varying
-from support.live import job_ended
 from support.job_output import assert_complete, host_summaries, log_bytes
+from support.live import job_ended
 from support.projects import EXAMPLES, World, git
 
 

@@ -53,7 +53,7 @@ def run_bare(project: Path, playbook: str, inventory: Path, *arguments: str) -> 
 
 
 def without_varying(output: bytes, project: Path) -> bytes:
-    """The output with what differs from run to run made equal; `project` is where a bare run had its files."""
+    """The output with what differs from run to run made equal; `project` is where a bare run read."""
     output = output.replace(str(project).encode(), b"PROJECT")
     for pattern, replacement in _VARYING:
         output = pattern.sub(replacement, output)
