@@ -1,12 +1,15 @@
 """The API in this process over the test's own servers, and clients that speak as different users."""
 
 from collections.abc import Iterator
+from datetime import datetime
+from functools import cache
 from typing import Any
 
 import pytest
 from cryptography.fernet import Fernet
+from drover_api.access.passwords import hash_password
 from drover_api.app import create_app
-from drover_api.bootstrap import ensure_admin, ensure_built_ins
+from drover_api.bootstrap import ensure_built_ins
 from drover_api.deps import Deps, make_deps
 from drover_api.settings import ApiSettings
 from drover_shared.db.models import Token, User
@@ -33,13 +36,19 @@ def api_settings(database_url: str, redis_url: str, s3: S3Settings) -> ApiSettin
     )
 
 
+@cache
+def _admin_hash() -> str:
+    """Once a run: the hash is slow on purpose."""
+    return hash_password(ADMIN_PASSWORD)
+
+
 @pytest.fixture
 def api_deps(api_settings: ApiSettings) -> Iterator[Deps]:
     """Dependencies over a database that has been set up as by `create-admin`."""
     deps = make_deps(api_settings)
     with deps.sessions.begin() as db:
         ensure_built_ins(db)
-        ensure_admin(db, ADMIN_PASSWORD)
+        db.add(User(username="admin", password_hash=_admin_hash(), is_superuser=True))
     yield deps
     deps.close()
 
@@ -86,11 +95,12 @@ class Api:
         return made
 
 
-def token_for(deps: Deps, username: str, scope: str = "write") -> str:
+def token_for(deps: Deps, username: str, scope: str = "write", expires_at: datetime | None = None) -> str:
     """A token of a user, who is made where there is none of that name."""
     token = new_token("drv")
     with deps.sessions.begin() as db:
-        db.add(Token(user_id=_user_id(db, username), token_hash=token_hash(token), scope=scope))
+        user_id = _user_id(db, username)
+        db.add(Token(user_id=user_id, token_hash=token_hash(token), scope=scope, expires_at=expires_at))
     return token
 
 

@@ -45,7 +45,7 @@ def test_wrong_ini_names_its_line(text: str, part: str) -> None:
         ("all: {host: {}}", "only hosts, vars and children"),
         ("a:\n  {", "line 3"),
         ("!!python/object:os.system {}", "line 1"),
-        ("[" * 100_000, "line"),
+        ("[" * 100_000, "nested too deeply"),
         ("all: " + "{children: {a: " * 60 + "}}" * 60, "nested too deeply"),
     ],
 )

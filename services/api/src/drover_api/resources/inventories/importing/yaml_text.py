@@ -55,7 +55,7 @@ def _refuse_deep(content: str) -> None:
         if isinstance(event, (yaml.MappingStartEvent, yaml.SequenceStartEvent)):
             depth += 1
             if depth > MAX_NESTING * 2:  # a group in a group is two levels
-                raise wrong(f"line {event.start_mark.line + 1}: nested too deeply")
+                raise wrong("nested too deeply")
         elif isinstance(event, (yaml.MappingEndEvent, yaml.SequenceEndEvent)):
             depth -= 1
 
