@@ -115,9 +115,9 @@ def test_the_recap_of_very_many_hosts_counts_though_it_is_cut(
     [
         ({"seq": 0}, None, "seq: not a whole number from 1"),
         ({"seq": True}, None, "seq: not a whole number from 1"),
-        ({"timestamp": "yesterday"}, 2, "timestamp: not RFC 3339"),
+        ({"timestamp": "yesterday"}, 2, "timestamp: not RFC 3339, or not of these times"),
         ({"timestamp": "2025-02-31T00:00:00Z"}, 2, "timestamp: no such time"),
-        ({"timestamp": "0001-01-01T00:00:00+14:00"}, 2, "timestamp: out of range"),
+        ({"timestamp": "0001-01-01T00:00:00+14:00"}, 2, "timestamp: not RFC 3339, or not of these times"),
         ({"event_type": "PARTY"}, 2, "event_type: not known"),
         ({"event_type": ["TASK_OK"]}, 2, "event_type: not known"),
         ({"data": []}, 2, "data: not an object"),

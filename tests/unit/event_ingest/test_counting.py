@@ -43,7 +43,7 @@ def applied(parts: list[list[PreparedEvent]]) -> tuple[dict[str, HostState], Job
     for part in parts:
         for host, change in changes_of(part).items():
             before, after = hosts.get(host), change.applied_to(hosts.get(host, HostState()))
-            totals = totals + (JobTotals.of(after) - JobTotals.of(before))
+            totals = totals.plus(JobTotals.of(after)).plus(JobTotals.of(before), -1)
             hosts[host] = after
     return hosts, totals
 
@@ -64,7 +64,7 @@ def test_totals_are_the_sum_of_the_hosts(specs: list[tuple[str, str | None, dict
     hosts, totals = applied([[each] for each in prepared(specs)])
     expected = JobTotals()
     for state in hosts.values():
-        expected = expected + JobTotals.of(state)
+        expected = expected.plus(JobTotals.of(state))
     assert totals == expected
     assert totals.total == totals.ok + totals.failed + totals.unreachable + totals.skipped
 

@@ -1,5 +1,7 @@
 """`python -m drover_event_ingest`: job events from the stream into the database."""
 
+import gc
+import sys
 from functools import partial
 
 from drover_shared.clock import SystemClock
@@ -31,6 +33,7 @@ def main() -> int:
     def commit(load: Load) -> None:
         ring_runs(client, store.store(load), "events")
 
+    tune_interpreter()
     keep_partitions(engine, SystemClock(), stop)
     try:
         return run_stream_service(
@@ -44,6 +47,18 @@ def main() -> int:
     finally:
         client.close()
         engine.dispose()
+
+
+def tune_interpreter() -> None:
+    """For two busy threads and millions of short-lived objects, none of them in a cycle.
+
+    The committing thread must not wait 5 ms, the default, for the decoding one after each answer of the
+    database; and collections that find nothing took a fifth of the decoding.
+    """
+    sys.setswitchinterval(0.0005)
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(200_000, 20, 20)
 
 
 if __name__ == "__main__":

@@ -1,14 +1,13 @@
 """What events do to host summaries: the same in whatever order and number of parts they come."""
 
-from collections.abc import Iterable
-from dataclasses import astuple, dataclass, field, fields
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from drover_shared.domain.events import HostCounts
 
-from drover_event_ingest.events import PreparedEvent
+from drover_event_ingest.events import NAMES, PreparedEvent
 
-NAMES = tuple(item.name for item in fields(HostCounts))
 _NOTHING = HostCounts()
 
 
@@ -25,7 +24,7 @@ class HostState:
 class HostChange:
     """What some events say of one host."""
 
-    counts: list[HostCounts] = field(default_factory=list)
+    counts: list[int] = field(default_factory=lambda: [0] * len(NAMES))
     recap: HostCounts | None = None
     last_event_at: datetime | None = None
 
@@ -39,7 +38,10 @@ class HostChange:
         if state.final or self.recap is not None:
             known = state.counts if state.final else _NOTHING
             return HostState(_larger(known, self.recap or _NOTHING), final=True, last_event_at=last)
-        return HostState(_total([state.counts, *self.counts]), final=False, last_event_at=last)
+        total = HostCounts(
+            *(getattr(state.counts, name) + more for name, more in zip(NAMES, self.counts, strict=True))
+        )
+        return HostState(total, final=False, last_event_at=last)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,27 +62,38 @@ class JobTotals:
             return cls()
         return cls(total=1, changed=int(state.counts.changed > 0), **{state.counts.outcome: 1})
 
-    def __add__(self, other: "JobTotals") -> "JobTotals":
-        return JobTotals(*(a + b for a, b in zip(astuple(self), astuple(other), strict=True)))
-
-    def __sub__(self, other: "JobTotals") -> "JobTotals":
-        return JobTotals(*(a - b for a, b in zip(astuple(self), astuple(other), strict=True)))
+    def plus(self, other: "JobTotals", sign: int = 1) -> "JobTotals":
+        """The sum, or with sign -1 the difference."""
+        return JobTotals(
+            total=self.total + sign * other.total,
+            ok=self.ok + sign * other.ok,
+            failed=self.failed + sign * other.failed,
+            unreachable=self.unreachable + sign * other.unreachable,
+            skipped=self.skipped + sign * other.skipped,
+            changed=self.changed + sign * other.changed,
+        )
 
 
 def changes_of(events: Iterable[PreparedEvent]) -> dict[str, HostChange]:
     """What events of one run, none of them counted before, say of each host."""
     changes: dict[str, HostChange] = {}
     for event in events:
-        if event.counts is not None and event.host is not None:
-            change = changes.setdefault(event.host, HostChange())
-            change.counts.append(event.counts)
-            change.last_event_at = later(change.last_event_at, event.at)
+        if event.adds is not None and event.host is not None:
+            change = changes.get(event.host) or changes.setdefault(event.host, HostChange())
+            for position in event.adds:
+                change.counts[position] += 1
+            if change.last_event_at is None or event.at > change.last_event_at:
+                change.last_event_at = event.at
         if event.recap is not None:
-            for host, counts in event.recap.items():
-                change = changes.setdefault(host, HostChange())
-                change.recap = _larger(change.recap or _NOTHING, counts)
-                change.last_event_at = later(change.last_event_at, event.at)
+            _add_recap(changes, event.recap, event.at)
     return changes
+
+
+def _add_recap(changes: dict[str, HostChange], recap: Mapping[str, HostCounts], at: datetime) -> None:
+    for host, counts in recap.items():
+        change = changes.setdefault(host, HostChange())
+        change.recap = _larger(change.recap or _NOTHING, counts)
+        change.last_event_at = later(change.last_event_at, at)
 
 
 def later(one: datetime | None, other: datetime | None) -> datetime | None:
@@ -91,7 +104,3 @@ def later(one: datetime | None, other: datetime | None) -> datetime | None:
 
 def _larger(one: HostCounts, other: HostCounts) -> HostCounts:
     return HostCounts(*(max(getattr(one, name), getattr(other, name)) for name in NAMES))
-
-
-def _total(parts: list[HostCounts]) -> HostCounts:
-    return HostCounts(*(sum(getattr(part, name) for part in parts) for name in NAMES))

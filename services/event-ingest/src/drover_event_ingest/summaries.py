@@ -8,7 +8,8 @@ from sqlalchemy import Connection, bindparam, text
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.types import BigInteger, Boolean, DateTime, Integer, Text, Uuid
 
-from drover_event_ingest.counting import NAMES, HostChange, HostState, JobTotals
+from drover_event_ingest.counting import HostChange, HostState, JobTotals
+from drover_event_ingest.events import NAMES
 
 _COLUMNS = ", ".join(NAMES)
 
@@ -51,8 +52,10 @@ def store_summaries(
     _write(connection, after, jobs)
     totals: dict[UUID, JobTotals] = {}
     for key, state in after.items():
-        change = JobTotals.of(state) - JobTotals.of(before.get(key))
-        totals[key[0]] = totals.get(key[0], JobTotals()) + change
+        old, new = before.get(key), JobTotals.of(state)
+        if old is None or JobTotals.of(old) != new:
+            change = new.plus(JobTotals.of(old), -1)
+            totals[key[0]] = totals.get(key[0], JobTotals()).plus(change)
     return totals
 
 

@@ -47,7 +47,7 @@ class GroupSettings:
     stream: str
     group: str
     count: int = 32  # entries asked for at once; with the largest batches this is 16 MiB
-    batch_bytes: int = 1024 * 1024  # reading stops once a batch has this many
+    batch_bytes: int = 2 * 1024 * 1024  # reading stops once a batch has this many
     batch_entries: int = 2000
     block_ms: int = 1000  # how long a read waits, and so how long a stop may take
     claim_idle_ms: int = 10_000  # an entry that its consumer held for so long is taken over
