@@ -39,6 +39,7 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
             "logger_class": Logger,
             "proc_name": "drover-api",
             "worker_tmp_dir": None,
+            "control_socket_disable": True,  # one path in the home folder, which two stacks would share
             "limit_request_line": 8190,
         }
         for name, value in options.items():
