@@ -93,6 +93,17 @@ def test_ignored_is_ansibles_word_not_the_modules() -> None:
     assert fine["data"]["changed"] is False
 
 
+def test_a_change_is_told_without_its_result() -> None:
+    """ansible-runner empties a result that is very big, and one under `no_log`."""
+    for res in ({}, {"censored": "hidden"}):
+        event = mapped(recorded("runner_on_ok", res=res), "changed: [web01.example.com]\n")
+        assert event is not None
+        assert event["data"]["changed"] is True
+    event = mapped(recorded("runner_on_ok", res={}), "ok: [web01.example.com]\n")
+    assert event is not None
+    assert (event["data"]["changed"], event["data"]["truncated"]) == (False, True)
+
+
 def test_stats_is_the_recap() -> None:
     raw = recorded("playbook_on_stats", ok={"a": 2}, dark={"b": 1}, failures={"a": 1}, artifact_data={"v": 1})
     event = mapped(raw, "")

@@ -107,11 +107,14 @@ def _data(event_type: EventType, source: str, facts: Mapping[str, Any], snippet:
 def _result(event_type: EventType, facts: Mapping[str, Any], snippet: str) -> dict[str, Any]:
     """The module's result, flat as in 2.7; Ansible's own word wins over a key of the module's.
 
-    A result under `no_log` has lost its `changed`; what Ansible printed still tells it.
+    A result under `no_log`, or too big for ansible-runner, has lost its `changed`; what Ansible printed still
+    tells it.
     """
     result = facts.get("res")
     data = _without_internals(result) if isinstance(result, dict) else {}
-    printed_changed = "censored" in data and snippet.startswith("changed:")
+    if result == {}:
+        data["truncated"] = True
+    printed_changed = (not result or "censored" in data) and snippet.startswith("changed:")
     data["changed"] = data.get("changed") is True or printed_changed
     if event_type is EventType.TASK_FAILED:
         data["ignored"] = facts.get("ignore_errors") is True
