@@ -36,9 +36,12 @@ class TestReading:
             first = add_job(db, job_template_id=1)
             first.status = "queued"
             second = add_job(db, job_template_id=1)
+            third = add_job(db, job_template_id=1, allow_simultaneous=True)
         reason = admin.get(f"/jobs/{second.id}").get_json()["pending_reason"]
         assert reason["code"] == "template_busy"
-        assert str(first.id) in reason["detail"]
+        assert f"Job {first.id} " in reason["detail"]
+        reason = admin.get(f"/jobs/{third.id}").get_json()["pending_reason"]
+        assert (reason["code"], reason["queue_position"]) == ("scheduling", 2)
 
     def test_a_running_job_has_the_summary_of_its_run(
         self, admin: Api, executor: Executor, queued: QueuedJob, api_deps: Deps
@@ -203,7 +206,7 @@ class TestRelaunch:
         run = executor.claim(queued)
         run.post("/start", {"project_revision": "abc123"})
         run.post("/finish", ending())
-        again = admin.post(f"/jobs/{queued.job_id}/relaunch", {})
+        again = admin.post(f"/jobs/{queued.job_id}/relaunch")
         assert again.status_code == 201
         job = again.get_json()
         assert again.headers["Location"] == f"/api/v1/jobs/{job['id']}"

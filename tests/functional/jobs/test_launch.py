@@ -251,3 +251,55 @@ class TestBulk:
     def test_more_than_a_thousand_are_refused(self, admin: Api, world: World) -> None:
         jobs = [{"job_template_id": world.template_id}] * 1001
         assert pointers(admin.post("/bulk/jobs", {"jobs": jobs})) == {"/jobs"}
+
+
+@pytest.mark.parametrize("limit", ["@/etc/passwd", "web01, @hosts", "all:@x"])
+def test_a_limit_names_no_file_of_the_executor(admin: Api, api_deps: Deps, world: World, limit: str) -> None:
+    change_template(api_deps, world, ask=["limit"])
+    assert pointers(admin.post("/jobs", {"job_template_id": world.template_id, "limit": limit})) == {"/limit"}
+
+
+class TestSurvey:
+    QUESTIONS = (
+        {"variable": "version", "question": "Which?", "type": "text", "required": True, "min": 3},
+        {
+            "variable": "env",
+            "question": "Where?",
+            "type": "choice",
+            "choices": ["dev", "prod"],
+            "default": "dev",
+        },
+        {"variable": "pin", "question": "Secret?", "type": "password"},
+    )
+
+    @pytest.fixture(autouse=True)
+    def _survey(self, api_deps: Deps, world: World) -> None:
+        change_template(api_deps, world, survey={"questions": list(self.QUESTIONS)})
+
+    def test_answers_go_between_template_and_request(self, admin: Api, world: World) -> None:
+        job = launched(admin, world, extra_vars={"version": "1.2.3"})
+        assert job["extra_vars"] == {"some_var": "value", "env": "dev", "version": "1.2.3"}
+
+    def test_secret_answers_are_kept_encrypted(self, admin: Api, api_deps: Deps, world: World) -> None:
+        job = launched(admin, world, extra_vars={"version": "1.2.3", "pin": "hunter2"})
+        assert job["extra_vars"]["pin"] == "$encrypted$"
+        with api_deps.sessions() as db:
+            row = db.get_one(Job, job["id"])
+        assert b"hunter2" not in (row.secret_vars or b"")
+        assert api_deps.vault.decrypt(row.secret_vars) == {"pin": "hunter2"}
+
+    @pytest.mark.parametrize(
+        ("given", "pointer"),
+        [
+            ({}, "/extra_vars/version"),
+            ({"version": "1"}, "/extra_vars/version"),
+            ({"version": 5}, "/extra_vars/version"),
+            ({"version": "1.2", "env": "test"}, "/extra_vars/env"),
+            ({"version": "1.2", "colour": "red"}, "/extra_vars/colour"),
+        ],
+    )
+    def test_a_wrong_answer_names_its_variable(
+        self, admin: Api, world: World, given: dict[str, Any], pointer: str
+    ) -> None:
+        answer = admin.post("/jobs", {"job_template_id": world.template_id, "extra_vars": given})
+        assert pointers(answer) == {pointer}

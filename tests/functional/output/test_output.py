@@ -183,6 +183,21 @@ class TestLog:
         assert answer.status_code == 416
         assert answer.headers["Content-Range"] == f"bytes */{len(self.WHOLE)}"
 
+    @pytest.mark.parametrize(
+        "headers",
+        [
+            {"Range": "bytes=0-1,4-5"},
+            {"Range": "lines=0-1"},
+            {"Range": "bytes=x"},
+            {"Range": "bytes=0-1", "If-Range": '"x"'},
+        ],
+    )
+    def test_a_range_that_is_not_taken_gets_the_whole(
+        self, admin: Api, path: str, headers: dict[str, str]
+    ) -> None:
+        answer = admin.get(path, headers=headers)
+        assert (answer.status_code, answer.data) == (200, self.WHOLE)
+
     def test_formats(self, admin: Api, path: str) -> None:
         text = "PLAY [all]\nok: [web01] <&>\ncaf\u00e9 \ufffd end\n"
         assert admin.get(f"{path}?format=text").get_data(as_text=True) == text

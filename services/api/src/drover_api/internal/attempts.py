@@ -1,7 +1,7 @@
 """Who owns an attempt, and what a caller with a run token may touch."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -35,8 +35,8 @@ class LeaseTerms:
 class Claim:
     """What the winner of a run gets; the tokens are shown once and kept as hashes."""
 
-    run_token: str
-    stream_token: str
+    run_token: str = field(repr=False)
+    stream_token: str = field(repr=False)
     lease_expires_at: datetime
 
 

@@ -13,7 +13,7 @@ from drover_api.access.require import reference
 from drover_api.access.roles import EXECUTE
 from drover_api.crypto import MASK
 from drover_api.jobs import resolve, survey
-from drover_api.jobs.overrides import PLAIN, LaunchCommand, check_asked
+from drover_api.jobs.overrides import PLAIN, LaunchCommand, check_asked, names_a_file
 from drover_api.resources.inventories.render import snapshot
 
 Seal = Callable[[Mapping[str, Any]], bytes]
@@ -63,6 +63,8 @@ def launch(session: Session, principal: Principal, command: LaunchCommand, seal:
 def _settings(command: LaunchCommand, template: JobTemplate) -> dict[str, Any]:
     """What the template says and the launch may override, and what only the template says."""
     chosen = {name: command.given.get(name, getattr(template, name)) for name in (*PLAIN, "become_enabled")}
+    if names_a_file(chosen["limit"]):
+        raise command.error("limit", "Must be a host pattern; it may not name a file with @.")
     own = ("playbook", "allow_simultaneous", "max_attempts", "executor_pool", "priority")
     return chosen | {name: getattr(template, name) for name in own}
 

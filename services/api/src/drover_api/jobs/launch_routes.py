@@ -4,11 +4,13 @@ from http import HTTPStatus
 from typing import Any
 
 from drover_shared.db.models import Job
-from flask import Response
+from flask import Response, request
 
 from drover_api.access.principal import current_principal
 from drover_api.deps import deps
+from drover_api.http.arguments import load
 from drover_api.http.blueprint import PREFIX, PublicBlueprint
+from drover_api.http.body import json_body
 from drover_api.http.etags import detail
 from drover_api.http.idempotency import idempotent
 from drover_api.http.unit import session
@@ -25,6 +27,7 @@ from drover_api.jobs.schemas import (
     RelaunchSchema,
 )
 from drover_api.jobs.views import job_documents
+from drover_api.resources.routes import json_request
 
 # RFC 9745: since when `execution_environment` is deprecated, as seconds of the epoch (2025-12-01)
 DEPRECATED_SINCE = "@1764547200"
@@ -48,10 +51,11 @@ def launch_job(body: dict[str, Any]) -> Response:
 
 @blp.post("/jobs/<id:job_id>/relaunch")
 @idempotent
-@blp.arguments(RelaunchSchema)
+@blp.doc(requestBody=json_request(RelaunchSchema) | {"required": False})
 @blp.response(HTTPStatus.CREATED, JobDetailSchema)
-def relaunch_job(body: dict[str, Any], job_id: int) -> Response:
-    """Launch a finished job again, with the same resolved inputs"""
+def relaunch_job(job_id: int) -> Response:
+    """Launch a finished job again, with the same resolved inputs; without a body, on all of its hosts"""
+    body = load(RelaunchSchema(), json_body() if request.get_data(cache=True) else {})
     return _accepted(relaunch(session(), current_principal(), job_id, body["hosts"]))
 
 

@@ -1,5 +1,6 @@
 """What a launch asks for beyond its template, and whether the template lets it."""
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -23,6 +24,7 @@ ASK: Mapping[str, str] = {
     "diff_mode": "diff_mode",
     "become_enabled": "become_enabled",
 }
+_FILE = re.compile(r"(?:^|[,:])\s*@")
 PLAIN = ("limit", "job_type", "verbosity", "forks", "tags", "skip_tags", "timeout_seconds", "diff_mode")
 
 
@@ -51,6 +53,11 @@ class LaunchCommand:
 
     def error(self, name: str, detail: str) -> InvalidError:
         return InvalidError(FieldError(f"{self.pointer}/{name}", detail))
+
+
+def names_a_file(limit: str | None) -> bool:
+    """Whether Ansible would read `limit` from a file on the executor, and tell what it holds."""
+    return limit is not None and _FILE.search(limit) is not None
 
 
 def check_asked(

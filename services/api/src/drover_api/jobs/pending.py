@@ -9,7 +9,6 @@ from sqlalchemy import ColumnElement, and_, func, or_, select
 from sqlalchemy.orm import Session
 
 ALIVE = timedelta(seconds=30)  # an executor that said nothing for longer is not counted on
-_LIVE = (JobStatus.PENDING, JobStatus.QUEUED, JobStatus.RUNNING)
 _BUSY = (RunState.STARTING, RunState.RUNNING)
 
 Reason = dict[str, Any]
@@ -38,9 +37,12 @@ def _before_an_attempt(session: Session, job: Job) -> Reason:
     ahead = _or_earlier(job, Job.status == JobStatus.PENDING, Job.executor_pool == job.executor_pool)
     position = _count(session, ahead) + 1
     if not job.allow_simultaneous and job.job_template_id is not None:
+        lives = Job.status.in_((JobStatus.QUEUED, JobStatus.RUNNING))
+        waits_before = _or_earlier(job, Job.status == JobStatus.PENDING)
         other = session.scalars(
             select(Job.id)
-            .where(Job.job_template_id == job.job_template_id, Job.status.in_(_LIVE[1:]), Job.id != job.id)
+            .where(Job.job_template_id == job.job_template_id, or_(lives, waits_before))
+            .order_by(lives.desc(), Job.priority.desc(), Job.id)
             .limit(1)
         ).first()
         if other is not None:

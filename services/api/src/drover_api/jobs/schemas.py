@@ -22,6 +22,7 @@ from drover_api.http.pages import NameQuery, QueryBoolean, QueryInteger
 
 MAX_BULK = 1000
 MAX_TAGS = 200
+MAX_TAG_CHARS = 200
 MAX_CREDENTIALS = 100
 JOB_TYPES = ("run", "check")
 HOSTS = ("all", "failed", "failed_and_unstarted")
@@ -38,7 +39,9 @@ class DeprecatedEnvironment(fields.Field[Any]):
 
 
 def _tags() -> "fields.List[Any]":
-    return fields.List(text(1, 256), validate=validate.Length(max=MAX_TAGS))
+    tag = validate.Regexp(r"[^\s,][^,]*\Z", error="Must not be empty or contain commas.")
+    one = fields.String(validate=[validate.Length(1, MAX_TAG_CHARS), tag])
+    return fields.List(one, validate=validate.Length(max=MAX_TAGS))
 
 
 class LaunchSchema(Schema):

@@ -6,6 +6,7 @@ from itertools import chain
 from uuid import UUID
 
 from flask import Response, current_app, request
+from werkzeug.datastructures import Range
 
 from drover_api.deps import deps
 from drover_api.http.unit import commit_now, session
@@ -32,9 +33,9 @@ def log_answer(run_id: UUID | None, kind: str, *, download: bool, follow: bool) 
     if follow and run_id is not None:
         return _with_headers(_followed(run_id, kind, known.size), kind, run_id, download=download)
     start, end = 0, known.size
-    partial = kind == "ansi" and request.range is not None
-    if partial:
-        part = _wanted(known.size)
+    wanted = _wanted() if kind == "ansi" else None
+    if wanted is not None:
+        part = wanted.range_for_length(known.size)
         if part is None:
             return _unsatisfiable(known.size)
         start, end = part
@@ -42,15 +43,20 @@ def log_answer(run_id: UUID | None, kind: str, *, download: bool, follow: bool) 
     if kind == "ansi":
         answer.headers["Accept-Ranges"] = "bytes"
         answer.content_length = end - start
-    if partial:
+    if wanted is not None:
         answer.status_code = HTTPStatus.PARTIAL_CONTENT
         answer.headers["Content-Range"] = f"bytes {start}-{end - 1}/{known.size}"
     return _with_headers(answer, kind, run_id, download=download)
 
 
-def _wanted(size: int) -> tuple[int, int] | None:
-    """The first byte and the one after the last of the request's `Range`; None where it has none of ours."""
-    return None if request.range is None else request.range.range_for_length(size)
+def _wanted() -> Range | None:
+    """The request's one range of bytes; None for none, several, or one that depends on `If-Range`.
+
+    RFC 9110 lets a server answer those with the whole.
+    """
+    given = request.range
+    ours = given is not None and given.units == "bytes" and len(given.ranges) == 1
+    return given if ours and "If-Range" not in request.headers else None
 
 
 def _unsatisfiable(size: int) -> Response:
@@ -70,8 +76,9 @@ def _body(run_id: UUID | None, kind: str, start: int, end: int) -> Iterator[byte
 
 def _followed(run_id: UUID, kind: str, size: int) -> Response:
     start = 0
-    if kind == "ansi" and request.range is not None:
-        begin = request.range.ranges[0][0]
+    wanted = _wanted() if kind == "ansi" else None
+    if wanted is not None:
+        begin = wanted.ranges[0][0]
         start = max(size + begin, 0) if begin < 0 else begin
     dependencies = deps()
     pieces = followed(dependencies.sessions, dependencies.redis, log_reader(), run_id, start)
