@@ -94,6 +94,8 @@ class Bootstrap:
         pip_env = self._pip_env()
         with step("installer"):
             uv = self._install_uv(pip_env)
+        if uv is None:
+            say("uv is not to be had here, so pip installs: that takes a few minutes")
         with step(f"{self._count(MAIN_LOCK)} packages"):
             self._install(uv, pip_env)
         with step("Drover itself"):
@@ -190,7 +192,8 @@ class Bootstrap:
             log.write(f"$ {' '.join(command)}\n{done.stdout}")
         if done.returncode != 0:
             raise BootstrapError(
-                f"installing failed; check the network and pip's index, run ./drover again; log: {self.log}"
+                "installing failed; check the network and pip's index, then run ./drover again; "
+                f"log: {self.log}"
             )
         return done.stdout
 
