@@ -9,6 +9,7 @@ from gunicorn import glogging
 from gunicorn.app.base import BaseApplication
 
 from drover_api.app import create_app
+from drover_api.crypto import Vault
 from drover_api.deps import make_deps
 from drover_api.settings import ApiSettings
 
@@ -70,6 +71,7 @@ def write_plain_error(sock: Any, status_int: int, reason: str, mesg: str) -> Non
 
 
 def serve(settings: ApiSettings) -> None:
-    """Serve until SIGTERM."""
+    """Serve until SIGTERM. Raises SettingsError for keys that no worker could use."""
+    Vault(settings.secret_keys)
     gunicorn.util.write_error = write_plain_error
     Server(settings).run()
