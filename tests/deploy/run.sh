@@ -73,7 +73,10 @@ take_down() {
         "${compose[@]}" logs > "$work/containers.log" 2>&1 || true
         echo "failed; the containers' logs: $work/containers.log, the builds': $work/build.log" >&2
     fi
-    if [ "$keep" != --keep ]; then "${compose[@]}" down -v > "$work/down.log" 2>&1 || true; fi
+    if [ "$keep" = --keep ]; then return; fi
+    # podman-compose does not take down what was scaled up.
+    podman ps -aq --filter "label=io.podman.compose.project=$project" | xargs -r podman rm -f > "$work/down.log" 2>&1
+    "${compose[@]}" down -v >> "$work/down.log" 2>&1 || true
 }
 
 step "tools"
