@@ -46,10 +46,15 @@ def write_load(connection: Connection, load: Load, *, staged: bool) -> Stored:
 
 
 def _new_letters(batches: Iterable[Batch], received: Mapping[UUID, Ranges]) -> Iterator[DeadLetter]:
+    """Letters of events that were not dealt with before; of several with one seq the first."""
+    seen: set[tuple[UUID, int]] = set()
     for batch in batches:
-        yield from (
-            letter for letter in batch.bad if letter.seq is None or letter.seq not in received[batch.run_id]
-        )
+        for letter in batch.bad:
+            if letter.seq is not None:
+                if letter.seq in received[batch.run_id] or (batch.run_id, letter.seq) in seen:
+                    continue
+                seen.add((batch.run_id, letter.seq))
+            yield letter
 
 
 def _new_events(batches: Iterable[Batch], received: Mapping[UUID, Ranges]) -> EventsByRun:
