@@ -171,7 +171,7 @@ function find(event) {
 
 async function start() {
   try {
-    spec = await (await fetch("openapi.json")).json();
+    spec = await (await fetch("/api/v1/openapi.json")).json();
     render();
     document.getElementById("find").addEventListener("input", find);
   } catch (error) {
