@@ -25,9 +25,11 @@ _log = get_logger("drover.scheduler")
 def scheduler_app(redis_url: str, engine: Engine, new_id: IdSource) -> Celery:
     """The Celery application with this service's task; nothing connects yet."""
     app = celery_app(redis_url)
-    app.conf.update(worker_enable_remote_control=False, worker_send_task_events=False)
-    for chatty in ("celery.app.trace", "celery.worker.strategy"):  # two lines a task
-        logging.getLogger(chatty).setLevel(logging.WARNING)
+    app.conf.update(
+        worker_enable_remote_control=False,
+        worker_send_task_events=False,
+        broker_connection_max_retries=1,  # its pauses grow to half a minute; `Listener` tries each second
+    )
     bell = Doorbell(redis_url)  # for the worker's thread alone
 
     @app.task(name=SCHEDULE_JOB)
@@ -42,6 +44,18 @@ def scheduler_app(redis_url: str, engine: Engine, new_id: IdSource) -> Celery:
     return app
 
 
+def quiet_celery() -> None:
+    """Celery logs two lines a task, and a traceback at `critical` whenever Redis is away; neither helps."""
+
+    def brief(record: logging.LogRecord) -> bool:
+        record.exc_info, record.levelno, record.levelname = None, logging.WARNING, "WARNING"
+        return True
+
+    for chatty in ("celery.app.trace", "celery.worker.strategy"):
+        logging.getLogger(chatty).setLevel(logging.WARNING)
+    logging.getLogger("celery.worker").addFilter(brief)
+
+
 class Listener:
     """Runs the worker until `close`, and starts it again should it end by itself."""
 
@@ -51,6 +65,7 @@ class Listener:
         self._thread = threading.Thread(target=self._listen, name="listener", daemon=True)
 
     def start(self) -> None:
+        quiet_celery()
         self._thread.start()
 
     def close(self, timeout: float = 5.0) -> None:
