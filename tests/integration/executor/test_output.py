@@ -117,3 +117,21 @@ def test_registers_again_when_its_token_is_unknown(
     assert len(api.registrations) == 2
     assert api.registrations[0]["slots"] == 2
     assert api.registrations[0]["pools"] == ["default"]
+
+
+def test_output_of_a_finished_run_survives_the_executor(
+    api: FakeApi, start_executor: StartExecutor, redis_client: Redis, tmp_path: Path
+) -> None:
+    """The end is known, its output is lost, and the executor is killed: its next start sends it."""
+    run, gate = _run(tmp_path)
+    gate.touch()
+    api.storing.clear()
+    executor = start_executor()
+    executor.launch(run)
+    api.wait(lambda: run.finish is not None)
+    executor.kill()
+    redis_client.flushdb()
+    api.storing.set()
+    executor.start()
+    _check(run, api.wait_end(run))
+    wait_until(lambda: list((executor.folder / "runs").iterdir()) == [])

@@ -3,6 +3,7 @@
 import os
 import threading
 from importlib.metadata import version
+from pathlib import Path
 
 import redis
 from drover_shared.health import Check, serve_health
@@ -17,8 +18,8 @@ from drover_executor.client.transport import Transport
 from drover_executor.doorbell import DoorbellListener
 from drover_executor.executor import Executor, Slots
 from drover_executor.isolation import check_isolation
+from drover_executor.running.resume import Resumer, clear_leftovers
 from drover_executor.running.runner import RunnerFactory
-from drover_executor.running.workspace import clear_leftovers
 from drover_executor.settings import HTTP, ExecutorSettings
 from drover_executor.shipping.sinks import HttpSink, RedisSink, Sink, connect
 
@@ -33,7 +34,7 @@ def main() -> int:
     check_isolation(settings.isolation)
     stop = stop_on_signals()
     settings.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    clear_leftovers(settings.folder)
+    unfinished = clear_leftovers(settings.folder)
     release = version("drover-executor")
     transport = Transport(settings.api_url, release)
     registration = Registration(
@@ -44,7 +45,7 @@ def main() -> int:
     health = serve_health(settings.health, _checks(registered, client))
     if _register(registration, stop):
         registered.set()
-        _run(settings, transport, registration, client, stop)
+        _run(settings, transport, registration, client, stop, unfinished)
     if health is not None:
         health.shutdown()
     transport.close()
@@ -57,6 +58,7 @@ def _run(
     registration: Registration,
     client: "redis.Redis | None",
     stop: threading.Event,
+    unfinished: list[Path],
 ) -> None:
     def make_sink(claim: Claim, job_id: int, api: RunApi) -> Sink:
         return HttpSink(api) if client is None else RedisSink(client, claim, job_id)
@@ -65,7 +67,10 @@ def _run(
     listener = None if client is None else DoorbellListener(settings.redis_url, settings.pools)
     executor = Executor(factory, registration, Slots(settings.slots), listener, stop)
     _log.info("executor_ready", name=settings.name, pools=settings.pools, slots=settings.slots)
+    resumer = Resumer(transport, make_sink)
+    resumer.start(unfinished)
     executor.run(settings.pools, settings.drain_seconds)
+    resumer.stop()
 
 
 def _register(registration: Registration, stop: threading.Event) -> bool:

@@ -53,10 +53,10 @@ class Slots:
         with self._changed:
             return list(self._runs)
 
-    def abandon_all(self, why: str) -> None:
+    def stop_all(self, why: str) -> None:
         with self._changed:
             for control in self._runs.values():
-                control.abandon(why)
+                control.stop(why)
 
 
 class Executor:
@@ -91,7 +91,7 @@ class Executor:
                 self._begin(run_id)
         self._quiet()
         if not self._slots.wait_empty(drain_seconds):
-            self._slots.abandon_all("this executor stops")
+            self._slots.stop_all("this executor stops")
             self._slots.wait_empty(_PAUSE_SECONDS * 5)
         beats.join(_PAUSE_SECONDS)
 

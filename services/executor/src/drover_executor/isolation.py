@@ -1,24 +1,21 @@
-"""Says how well playbooks are kept apart from this machine, and refuses where that is not enough."""
-
-import shutil
+"""Says that playbooks are not kept apart from this machine, and refuses where that is not enough."""
 
 from drover_shared.logging import get_logger
 from drover_shared.settings import SettingsError
 
-from drover_executor.settings import NO_ISOLATION, REQUIRE
+from drover_executor.settings import NO_ISOLATION
 
 _log = get_logger("drover.executor.isolation")
-_ENGINES = ("podman", "docker")
 
 
-def check_isolation(wanted: str) -> str | None:
-    """The container engine for playbooks, None for none. Raises SettingsError where one is required."""
-    engine = None if wanted == NO_ISOLATION else next(filter(shutil.which, _ENGINES), None)
-    if engine is None and wanted == REQUIRE:
-        raise SettingsError("DROVER_EXECUTOR_ISOLATION=require, but there is no podman or docker")
-    if engine is None:
-        _log.warning(
-            "playbooks_run_unisolated",
-            detail="with this process's own user and files; DROVER_EXECUTOR_ISOLATION=container changes that",
+def check_isolation(wanted: str) -> None:
+    """Raises SettingsError where playbooks are to be kept apart from this machine."""
+    if wanted != NO_ISOLATION:
+        raise SettingsError(
+            f"DROVER_EXECUTOR_ISOLATION={wanted}: this release does not run playbooks in containers of their "
+            "own, so it does not start; leave it at none, and let only trusted people write playbooks"
         )
-    return engine
+    _log.warning(
+        "playbooks_run_unisolated",
+        detail="They have this process's user, files and network: let only trusted people write them.",
+    )

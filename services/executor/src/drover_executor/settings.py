@@ -15,8 +15,8 @@ class ExecutorSettings:
     """`mode`: queue (Redis) or http (the API alone); times in seconds.
 
     `local_roots`: folders under which local projects, `file://` repositories and inventory files may lie.
-    `isolation`: none runs playbooks as this process's user; container runs them in the job's image where an
-    engine is found; require refuses to start without one.
+    `isolation`: none runs playbooks as this process's user; with container or require it does not start,
+    because it cannot keep that promise.
     """
 
     api_url: str

@@ -7,6 +7,8 @@ from pathlib import Path
 from drover_executor.child.spec import ChildSpec
 
 _SECONDS = 20.0
+# Answers once: ssh-add would ask for ever after a passphrase that is wrong.
+_ONCE = '#!/bin/sh\ncat "${0%.askpass}.passphrase" && rm "${0%.askpass}.passphrase"\n'
 
 
 def start_agent(spec: ChildSpec) -> None:
@@ -26,7 +28,7 @@ def start_agent(spec: ChildSpec) -> None:
 
 def _add_key(socket: str, key: dict[str, str]) -> None:
     askpass = Path(f"{key['key']}.askpass")
-    askpass.write_text('#!/bin/sh\nexec cat "${0%.askpass}.passphrase"\n')
+    askpass.write_text(_ONCE)
     askpass.chmod(0o700)
     env = {
         "PATH": os.environ["PATH"],

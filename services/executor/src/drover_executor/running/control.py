@@ -26,6 +26,7 @@ class Control:
         self._cancel = NONE
         self._stored: Stored | None = None
         self._closed = False
+        self.stopping = False
         self.changed = threading.Event()
         self.produced = (0, -1)
 
@@ -34,6 +35,11 @@ class Control:
         with self._lock:
             self._abandoned = self._abandoned or why
         self.ring()
+
+    def stop(self, why: str) -> None:
+        """The same, because this executor ends: what is finished stays for its next start."""
+        self.stopping = True
+        self.abandon(why)
 
     def ask_cancel(self, how: str) -> None:
         """`how` as a heartbeat answers it: none, graceful or kill."""

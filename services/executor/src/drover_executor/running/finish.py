@@ -2,13 +2,14 @@
 
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 from drover_shared.logging import get_logger
 
 from drover_executor.client.errors import NotOursError, RefusedError, UnavailableError
 from drover_executor.client.run_api import Outcome, RunApi
-from drover_executor.running.control import Control, Lease
-from drover_executor.running.keeper import Keeper
+from drover_executor.running.control import Control
+from drover_executor.running.ending import Ending
 from drover_executor.shipping.shipper import Shipper
 
 _log = get_logger("drover.executor.finish")
@@ -17,47 +18,54 @@ PATIENCE_SECONDS = 6 * 3600.0  # a store that is away for longer costs the rest 
 
 
 class Finisher:
-    """`monotonic` is injectable; `control` ends the waiting when this executor stops."""
+    """`reported` is called once, when the API knows of the end. `folder` keeps an `Ending` while it must."""
 
     def __init__(
         self,
         api: RunApi,
         control: Control,
         shipper: Shipper,
-        keeper: Keeper,
-        lease: Lease,
+        folder: Path,
+        reported: Callable[[], None],
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._api, self._control, self._shipper = api, control, shipper
-        self._keeper, self._lease, self._monotonic = keeper, lease, monotonic
+        self._api, self._control, self._shipper, self._folder = api, control, shipper, folder
+        self._reported, self._monotonic = reported, monotonic
 
     def finish(self, outcome: Outcome) -> bool:
-        """Whether everything is stored. The keeper's heartbeats go on until the end is reported."""
+        """Whether everything is stored. Where this executor stops before, the folder's `Ending` stays."""
         give_up_at = self._monotonic() + PATIENCE_SECONDS
-        pause, reported = _FIRST_PAUSE, False
+        pause = _FIRST_PAUSE
         while self._monotonic() < give_up_at:
             if self._control.abandoned:
-                _log.warning("finish_abandoned", why=self._control.abandoned, reported=reported)
+                _log.warning("finish_abandoned", why=self._control.abandoned)
+                if not self._control.stopping:
+                    Ending.forget(self._folder)
                 return False
-            self._shipper.look(at_end=True)
-            self._control.produced = self._shipper.produced
-            self._shipper.send()
-            try:
-                stored = self._api.finish(outcome, self._shipper.totals())
-            except UnavailableError as error:
-                _log.warning("finish_failed", error=str(error))
-            except (NotOursError, RefusedError) as error:
-                _log.warning("finish_refused", error=str(error))
-                return False
-            else:
-                if not reported:
-                    self._keeper.stop()
-                    reported = True
-                if stored is None:
-                    return True
-                self._shipper.hear(stored)
+            over = self._ask(outcome)
+            if over is not None:
+                Ending.forget(self._folder)
+                return over
             self._control.changed.wait(pause)
             self._control.quiet()
             pause = min(_LONGEST_PAUSE, pause * 1.5)
         _log.error("output_given_up", **self._shipper.totals())
+        Ending.forget(self._folder)
         return False
+
+    def _ask(self, outcome: Outcome) -> bool | None:
+        """True when all is stored, False when nobody wants the rest, None to ask again."""
+        self._shipper.send()
+        try:
+            stored = self._api.finish(outcome, self._shipper.totals())
+        except UnavailableError as error:
+            _log.warning("finish_failed", error=str(error))
+            return None
+        except (NotOursError, RefusedError) as error:
+            _log.warning("finish_refused", error=str(error))
+            return False
+        self._reported()
+        if stored is None:
+            return True
+        self._shipper.hear(stored)
+        return None

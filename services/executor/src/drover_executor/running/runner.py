@@ -20,6 +20,7 @@ from drover_executor.project.checkout import ProjectSource
 from drover_executor.running.command import Prepared, child_spec
 from drover_executor.running.control import Control, Lease
 from drover_executor.running.credentials import inject
+from drover_executor.running.ending import Ending
 from drover_executor.running.finish import Finisher
 from drover_executor.running.keeper import Keeper
 from drover_executor.running.outcome import outcome_of
@@ -27,10 +28,9 @@ from drover_executor.running.supervision import Supervision
 from drover_executor.running.workspace import Workspace, workspace
 from drover_executor.settings import ExecutorSettings
 from drover_executor.shipping.shipper import Shipper
-from drover_executor.shipping.sinks import Sink
+from drover_executor.shipping.sinks import MakeSink
 
 T = TypeVar("T")
-MakeSink = Callable[[Claim, int, RunApi], Sink]
 _log = get_logger("drover.executor.run")
 _CLAIM_TRIES = 3
 _RETRY_SECONDS = 0.5
@@ -88,11 +88,12 @@ class Attempt:
         self._keeper.start()
         try:
             manifest = self._answered(self._api.manifest)
-            sink = self._shared.make_sink(self._claim, int(manifest["job_id"]), self._api)
-            shipper = Shipper(self._space.spool, sink)
+            job_id, folder = int(manifest["job_id"]), self._space.folder
+            shipper = Shipper(self._space.spool, self._shared.make_sink(self._claim, job_id, self._api))
             outcome = self._outcome(manifest, shipper)
             self._space.forget_secrets()
-            finisher = Finisher(self._api, self._control, shipper, self._keeper, self._lease)
+            Ending(self._claim, job_id, outcome, shipper.chunk_ends).write(folder)
+            finisher = Finisher(self._api, self._control, shipper, folder, self._keeper.stop)
             complete = finisher.finish(outcome)
             _log.info("run_ended", state=str(outcome.state), reason=outcome.error_reason, complete=complete)
         finally:

@@ -1,4 +1,4 @@
-"""A run's private folder, and what dead executors left of theirs.
+"""A run's private folder.
 
 DIR/runs/<run id>/   mode 0700, locked (flock) by the executor that owns it, as long as it lives
 private/         inventory, variables, credentials: gone when the playbook ends
@@ -16,13 +16,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from uuid import UUID
 
-from drover_shared.logging import get_logger
-
 from drover_executor.child import tree
 from drover_executor.child.spec import SPOOL
+from drover_executor.running.ending import is_kept
 
 RUN_VARIABLE = "DROVER_JOB_RUN_ID"  # stands in the environment of every process of a run
-_log = get_logger("drover.executor.workspace")
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,10 +67,13 @@ class Workspace:
 
 @contextlib.contextmanager
 def workspace(root: Path, run_id: UUID) -> Iterator[Workspace]:
-    """Make a run's folder, and remove it at the end with all its processes. Raises OSError."""
+    """Make a run's folder, and end it with all its processes. Raises OSError.
+
+    It stays where its output must still reach the stores: see `ending`.
+    """
     folder = root / "runs" / str(run_id)
     folder.mkdir(mode=0o700, parents=True)
-    with _locked(folder):
+    with locked(folder):
         space = Workspace(run_id, folder, Path(tempfile.mkdtemp(prefix="drover-")))
         for path in (space.private, space.spool):
             path.mkdir(mode=0o700)
@@ -81,24 +82,12 @@ def workspace(root: Path, run_id: UUID) -> Iterator[Workspace]:
         finally:
             space.kill_processes()
             space.forget_secrets()
-            shutil.rmtree(folder, ignore_errors=True)
-
-
-def clear_leftovers(root: Path) -> None:
-    """End and remove runs whose executor is dead: their leases end, so new attempts take over."""
-    for folder in (root / "runs").glob("*"):
-        try:
-            run_id = UUID(folder.name)
-        except ValueError:
-            continue
-        with contextlib.suppress(BlockingIOError, FileNotFoundError), _locked(folder):
-            Workspace(run_id, folder, folder / "private").kill_processes()
-            shutil.rmtree(folder, ignore_errors=True)
-            _log.warning("leftover_run_removed", job_run_id=str(run_id))
+            if not is_kept(folder):
+                shutil.rmtree(folder, ignore_errors=True)
 
 
 @contextlib.contextmanager
-def _locked(folder: Path) -> Iterator[None]:
+def locked(folder: Path) -> Iterator[None]:
     """Raises BlockingIOError where its owner lives."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:

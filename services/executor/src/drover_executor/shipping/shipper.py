@@ -27,6 +27,30 @@ class Shipper:
         self._next_event, self._next_chunk = 1, 0
         self._retry_at, self._retry = 0.0, _FIRST_RETRY
 
+    @classmethod
+    def resumed(cls, spool: Path, sink: Sink, chunk_ends: list[int]) -> "Shipper":
+        """For output that another process has sent already: only what is missing is sent again."""
+        shipper = cls(spool, sink)
+        shipper._events.look()
+        shipper._log.restore(chunk_ends)
+        shipper._take_for_sent()
+        return shipper
+
+    def _take_for_sent(self) -> None:
+        long_ago = -self._event_ledger.longest
+        while self._next_event <= self._events.count:
+            last = self._next_event + len(self._events.batch(self._next_event, self._events.count)) - 1
+            self._event_ledger.add(Sent(self._next_event, last, None, long_ago))
+            self._next_event = last + 1
+        for seq in range(self._log.count):
+            self._log_ledger.add(Sent(seq, seq, None, long_ago))
+        self._next_chunk = self._log.count
+
+    @property
+    def chunk_ends(self) -> list[int]:
+        """Where each chunk of the log ends."""
+        return self._log.ends
+
     @property
     def produced(self) -> tuple[int, int]:
         """(last event seq, last chunk seq): 0 and -1 for none."""

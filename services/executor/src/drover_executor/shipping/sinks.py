@@ -46,6 +46,9 @@ class Sink(Protocol):
         ...
 
 
+MakeSink = Callable[[Claim, int, RunApi], Sink]  # of one attempt and its job
+
+
 def connect(redis_url: str) -> "redis.Redis":
     """A client with short time-outs and no retries of its own. It connects on first use."""
     return redis.Redis.from_url(

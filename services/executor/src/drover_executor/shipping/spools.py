@@ -70,6 +70,18 @@ class LogSpool:
         return len(self._ends) - 1
 
     @property
+    def ends(self) -> list[int]:
+        return self._ends.tolist()[1:]
+
+    def restore(self, ends: list[int]) -> None:
+        """Cut as it was cut before. Raises OSError."""
+        if not ends:
+            return
+        with self._path.open("rb") as file:
+            for end in ends:
+                self._cut(file.read(end - self.size))
+
+    @property
     def size(self) -> int:
         """Bytes in all chunks so far."""
         return self._ends[-1]
