@@ -1,63 +1,77 @@
-"""A launch: template, survey and overrides become one job with everything frozen that it will need."""
+"""A launch: template, survey and overrides become a job with everything frozen that it will need."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from drover_shared.db.models import Job, JobTemplate, Project
+from drover_shared.db.models import Job, JobTemplate
 from drover_shared.domain.errors import InvalidError
 from drover_shared.domain.variables import merged_extra_vars
 from sqlalchemy.orm import Session
 
 from drover_api.access.principal import Principal
-from drover_api.access.require import reference
-from drover_api.access.roles import EXECUTE
 from drover_api.crypto import MASK
 from drover_api.jobs import resolve, survey
 from drover_api.jobs.overrides import PLAIN, LaunchCommand, check_asked, names_a_file
-from drover_api.resources.inventories.render import snapshot
 
 Seal = Callable[[Mapping[str, Any]], bytes]
 
 
-def launch(session: Session, principal: Principal, command: LaunchCommand, seal: Seal) -> Job:
-    """Make a pending job from a template; the caller commits, then rings the scheduler.
+def launch(
+    session: Session, principal: Principal, commands: Sequence[LaunchCommand], seal: Seal
+) -> list[Job]:
+    """Make pending jobs, all or none; the caller commits, then rings the scheduler.
 
     `seal` encrypts secret survey answers. Raises InvalidError naming each wrong field, ForbiddenError where
-    the template may not be executed, or an override not used, by the principal.
+    a template may not be executed, or an override not used, by the principal.
     """
-    template: JobTemplate = reference(
-        session,
-        principal,
-        "job_template",
-        command.job_template_id,
-        f"{command.pointer}/job_template_id",
-        EXECUTE,
-    )
-    own = resolve.template_credentials(session, template)
-    answerable = {question["variable"] for question in survey.questions(template.survey)}
-    check_asked(command, template, [one.id for one in own], answerable)
-    project = session.get_one(Project, template.project_id)
-    inventory = resolve.inventory_id(session, principal, command, template)
-    environment = resolve.environment(session, principal, command, template, project)
-    frozen = snapshot(session, inventory)
-    job = Job(
-        name=template.name,
-        organization_id=template.organization_id,
-        job_template_id=template.id,
-        launched_by_id=principal.user_id,
-        inventory_id=inventory,
-        inventory_snapshot_id=frozen.id,
-        project_id=project.id,
-        project=resolve.frozen_project(project),
-        execution_environment_id=environment["id"],
-        environment=environment,
-        credential_ids=resolve.credentials(session, principal, command, own),
-        **_variables(command, template, seal),
-        **_settings(command, template),
-    )
-    session.add(job)
+    builder = _Builder(session, principal, seal)
+    jobs = [builder.job(command) for command in commands]
+    session.add_all(jobs)
     session.flush()
-    return job
+    return jobs
+
+
+class _Builder:
+    """Reads each template and each inventory once, however many launches of them there are."""
+
+    def __init__(self, session: Session, principal: Principal, seal: Seal) -> None:
+        self._session, self._principal, self._seal = session, principal, seal
+        self._prepared: dict[int, resolve.Prepared] = {}
+        self._snapshots: dict[int, int] = {}
+
+    def job(self, command: LaunchCommand) -> Job:
+        session, principal, ready = self._session, self._principal, self._ready(command)
+        template, project = ready.template, ready.project
+        answerable = {question["variable"] for question in survey.questions(template.survey)}
+        check_asked(command, template, [one.id for one in ready.credentials], answerable)
+        inventory = resolve.inventory_id(session, principal, command, template)
+        environment = resolve.environment(session, principal, command, ready)
+        return Job(
+            name=template.name,
+            organization_id=template.organization_id,
+            job_template_id=template.id,
+            launched_by_id=principal.user_id,
+            inventory_id=inventory,
+            inventory_snapshot_id=self._snapshot(inventory),
+            project_id=project.id,
+            project=resolve.frozen_project(project),
+            execution_environment_id=environment["id"],
+            environment=environment,
+            credential_ids=resolve.credentials(session, principal, command, ready.credentials),
+            **_variables(command, template, self._seal),
+            **_settings(command, template),
+        )
+
+    def _ready(self, command: LaunchCommand) -> resolve.Prepared:
+        if command.job_template_id not in self._prepared:
+            found = resolve.prepared(self._session, self._principal, command)
+            self._prepared[command.job_template_id] = found
+        return self._prepared[command.job_template_id]
+
+    def _snapshot(self, inventory_id: int) -> int:
+        if inventory_id not in self._snapshots:
+            self._snapshots[inventory_id] = resolve.snapshot_id(self._session, inventory_id)
+        return self._snapshots[inventory_id]
 
 
 def _settings(command: LaunchCommand, template: JobTemplate) -> dict[str, Any]:

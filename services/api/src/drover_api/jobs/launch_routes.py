@@ -45,7 +45,7 @@ def launch_job(body: dict[str, Any]) -> Response:
     Overrides need the template's `ask_<field>_on_launch`. Variables: template < survey < request. The job is
     accepted as soon as it is in the database, whether or not the queue is there.
     """
-    job = launch(session(), current_principal(), LaunchCommand.read(body), deps().vault.encrypt)
+    [job] = launch(session(), current_principal(), [LaunchCommand.read(body)], deps().vault.encrypt)
     return _accepted(job, deprecated="execution_environment" in body)
 
 
@@ -66,11 +66,10 @@ def relaunch_job(job_id: int) -> Response:
 def launch_jobs(body: dict[str, Any]) -> dict[str, Any]:
     """Launch up to 1,000 jobs in one transaction: all of them, or none"""
     commands = [LaunchCommand.read(one, f"/jobs/{place}") for place, one in enumerate(body["jobs"])]
-    db, principal, seal = session(), current_principal(), deps().vault.encrypt
-    jobs = [launch(db, principal, command, seal) for command in commands]
+    jobs = launch(session(), current_principal(), commands, deps().vault.encrypt)
     for job in jobs:
         ring_scheduler(job.id)
-    return {"items": job_documents(db, jobs), "total": len(jobs)}
+    return {"items": job_documents(session(), jobs), "total": len(jobs)}
 
 
 def _accepted(job: Job, *, deprecated: bool = False) -> Response:

@@ -8,6 +8,8 @@ from drover_shared.db.models import (
     Credential,
     CredentialType,
     ExecutionEnvironment,
+    Inventory,
+    InventorySnapshot,
     JobTemplate,
     JobTemplateCredential,
     Project,
@@ -17,7 +19,9 @@ from sqlalchemy.orm import Session
 
 from drover_api.access.principal import Principal
 from drover_api.access.require import reference
+from drover_api.access.roles import EXECUTE
 from drover_api.jobs.overrides import LaunchCommand
+from drover_api.resources.inventories.render import snapshot
 
 _MANY_ALLOWED = "vault"
 
@@ -44,18 +48,39 @@ def inventory_id(
     return int(wanted)
 
 
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A template that the principal may execute, with what every launch of it needs."""
+
+    template: JobTemplate
+    credentials: list[HeldCredential]
+    project: Project
+    environment: ExecutionEnvironment | None
+
+
+def prepared(session: Session, principal: Principal, command: LaunchCommand) -> Prepared:
+    """The command's template; raises InvalidError where it is not visible, ForbiddenError where only that.
+
+    The environment is the first of: the template's, its project's, the managed default.
+    """
+    pointer = f"{command.pointer}/job_template_id"
+    template = reference(session, principal, "job_template", command.job_template_id, pointer, EXECUTE)
+    project = session.get_one(Project, template.project_id)
+    named = template.execution_environment_id or project.execution_environment_id
+    return Prepared(
+        template, template_credentials(session, template), project, _default_environment(session, named)
+    )
+
+
 def environment(
-    session: Session, principal: Principal, command: LaunchCommand, template: JobTemplate, project: Project
+    session: Session, principal: Principal, command: LaunchCommand, ready: Prepared
 ) -> dict[str, Any]:
-    """The first of: override, template, project, the managed default; frozen as {id, image, pull, …}."""
+    """The override's environment, else the prepared one; frozen as {id, image, pull, …}."""
+    found = ready.environment
     wanted = command.given.get("execution_environment_id")
-    if wanted is not None and wanted != template.execution_environment_id:
+    if wanted is not None and wanted != ready.template.execution_environment_id:
         pointer = f"{command.pointer}/execution_environment_id"
         found = reference(session, principal, "execution_environment", wanted, pointer)
-    else:
-        found = _default_environment(
-            session, template.execution_environment_id or project.execution_environment_id
-        )
     if found is None:
         raise command.error("execution_environment_id", "No environment is named, and there is no default.")
     return {
@@ -76,6 +101,16 @@ def _default_environment(session: Session, named: int | None) -> ExecutionEnviro
         .order_by(ExecutionEnvironment.id)
         .limit(1)
     ).one_or_none()
+
+
+def snapshot_id(session: Session, inventory_id: int) -> int:
+    """The id of the snapshot of the inventory's current version, without reading what may be megabytes."""
+    known = session.scalar(
+        select(InventorySnapshot.id)
+        .join(Inventory, Inventory.id == InventorySnapshot.inventory_id)
+        .where(Inventory.id == inventory_id, InventorySnapshot.version == Inventory.version)
+    )
+    return snapshot(session, inventory_id).id if known is None else known
 
 
 def template_credentials(session: Session, template: JobTemplate) -> list[HeldCredential]:

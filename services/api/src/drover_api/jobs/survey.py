@@ -22,7 +22,7 @@ Question = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Answers:
-    """What a survey adds to a launch: `values` have the lowest right after the template's own variables."""
+    """What a survey adds to a launch: its `values` come after the template's own variables."""
 
     values: Mapping[str, Any]
     secret_names: frozenset[str]
@@ -76,9 +76,9 @@ def _fault(question: Question, answer: Any) -> str | None:
 def _bounds(question: Question, size: float, unit: str) -> str | None:
     low, high = question.get("min"), question.get("max")
     if low is not None and size < low:
-        return f"Must be at least {low} {unit}".rstrip() + "."
+        return f"Must be at least {low:g} {unit}".rstrip() + "."
     if high is not None and size > high:
-        return f"Must be at most {high} {unit}".rstrip() + "."
+        return f"Must be at most {high:g} {unit}".rstrip() + "."
     return None
 
 
