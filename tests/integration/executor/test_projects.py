@@ -10,6 +10,8 @@ from support.fake_api import FakeApi, FakeRun
 from .conftest import StartExecutor
 
 SITE = "- hosts: web01\n  gather_facts: false\n  tasks:\n    - ansible.builtin.debug: {msg: MARK}\n"
+META = "galaxy_info: {author: t, description: t, license: MIT, min_ansible_version: '2.18'}\n"
+GALAXY = "namespace: drover\nname: test\nversion: 1.0.0\nreadme: README.md\nauthors: [t]\n"
 
 
 def _end(
@@ -119,3 +121,48 @@ def test_submodules(api: FakeApi, start_executor: StartExecutor, tmp_path: Path)
     playbook = {"type": "scm", "project_id": 9, "playbook_path": "inner/site.yml"}
     run = FakeRun(manifest(project, playbook=playbook, project={"scm_submodules": True}))
     assert _end(api, start_executor, run)[0] == "successful"
+
+
+def test_requirements(api: FakeApi, start_executor: StartExecutor, tmp_path: Path) -> None:
+    """A role from a repository and a collection from a folder, installed once for two runs."""
+    role = make_project(
+        tmp_path / "role",
+        {"tasks/main.yml": "- ansible.builtin.debug: {msg: from the role}\n", "meta/main.yml": META},
+    )
+    collection = tmp_path / "collection"
+    make_project(
+        collection,
+        {
+            "galaxy.yml": GALAXY,
+            "README.md": "A test",
+            "roles/greet/tasks/main.yml": "- ansible.builtin.debug: {msg: from the collection}\n",
+        },
+    )
+    files = {
+        "site.yml": "- hosts: web01\n  gather_facts: false\n  roles: [fetched, drover.test.greet]\n",
+        "requirements.yml": (
+            f"roles:\n  - {{name: fetched, scm: git, src: 'file://{role}'}}\n"
+            f"collections:\n  - {{name: '{collection}', type: dir}}\n"
+        ),
+    }
+    project = make_project(tmp_path / "project", files)
+    executor = start_executor()
+    for _ in range(2):
+        run = executor.launch(FakeRun(manifest(project)))
+        assert api.wait_end(run)["state"] == "successful", run.log.decode()
+        assert b"from the role" in run.log
+        assert b"from the collection" in run.log
+    assert len(list((executor.folder / "requirements").iterdir())) == 1
+
+
+def test_requirements_that_are_not_to_be_had(
+    api: FakeApi, start_executor: StartExecutor, tmp_path: Path
+) -> None:
+    files = {
+        "site.yml": SITE,
+        "roles/requirements.yml": f"- {{name: gone, scm: git, src: 'file://{tmp_path}/nowhere'}}\n",
+    }
+    project = make_project(tmp_path / "project", files)
+    state, reason, detail = _end(api, start_executor, FakeRun(manifest(project)))
+    assert (state, reason) == ("failed", "project_invalid")
+    assert detail.startswith("roles/requirements.yml: ")

@@ -12,6 +12,7 @@ from drover_executor.project.access import git_access
 from drover_executor.project.address import judged
 from drover_executor.project.git import GitCheckout, GitSource
 from drover_executor.project.paths import inside, under_any
+from drover_executor.project.requirements import Installer, shared_target
 from drover_executor.running.workspace import Workspace
 
 Fetch = Callable[[int], Mapping[str, Any]]
@@ -53,6 +54,25 @@ class ProjectSource:
                 "(DROVER_EXECUTOR_LOCAL_ROOTS).",
             )
         shutil.copytree(real, space.project, symlinks=True)
+
+    def requirements(
+        self,
+        space: Workspace,
+        project: Mapping[str, Any],
+        revision: str | None,
+        env: Mapping[str, str],
+        check: Callable[[], None],
+    ) -> dict[str, str]:
+        """Install the project's roles and collections; returns variables that name them.
+
+        Raises RunFailedError.
+        """
+        target = (
+            space.private / "requirements"
+            if revision is None
+            else shared_target(self._folder, str(project.get("scm_url")), revision)
+        )
+        return Installer(space.project, target, env, self._seconds, check).install()
 
     def inventory_file(self, space: Workspace, path: str) -> Path:
         """An inventory that is a file of the project, or one under this executor's own folders.

@@ -31,6 +31,7 @@ class Prepared:
     manifest: Mapping[str, Any]
     injected: Injected = field(repr=False)
     source: ProjectSource
+    paths: Mapping[str, str]  # variables that name the project's installed roles and collections
 
 
 def child_spec(prepared: Prepared) -> ChildSpec:
@@ -57,7 +58,7 @@ def child_spec(prepared: Prepared) -> ChildSpec:
     return ChildSpec(
         command=[str(word) for word in config.command],
         cwd=str(space.project),
-        env=base | _runners_own(config.env),
+        env=base | dict(prepared.paths) | _runners_own(config.env),
         secrets=[*injected.secrets, *_secret_vars(manifest)],
         events_dir=str(Path(config.artifact_dir) / "job_events"),
         grace_seconds=GRACE_SECONDS,

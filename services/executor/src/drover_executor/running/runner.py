@@ -21,6 +21,7 @@ from drover_executor.running.command import Prepared, child_spec
 from drover_executor.running.control import Control, Lease
 from drover_executor.running.credentials import inject
 from drover_executor.running.ending import Ending
+from drover_executor.running.environment import playbook_environment
 from drover_executor.running.finish import Finisher
 from drover_executor.running.keeper import Keeper
 from drover_executor.running.outcome import outcome_of
@@ -120,9 +121,11 @@ class Attempt:
     def _prepare(self, manifest: Mapping[str, Any]) -> tuple[ChildSpec, str | None]:
         source, project = self._shared.source, manifest.get("project") or {}
         revision = source.check_out(self._space, project, self._credential, self._control.check)
+        env = playbook_environment(self._space, {})
+        paths = source.requirements(self._space, project, revision, env, self._control.check)
         credentials = [self._credential(int(one["id"])) for one in manifest.get("credentials") or ()]
         injected = inject(self._space, credentials)
-        return child_spec(Prepared(self._space, manifest, injected, source)), revision
+        return child_spec(Prepared(self._space, manifest, injected, source, paths)), revision
 
     def _credential(self, credential_id: int) -> Mapping[str, Any]:
         try:
