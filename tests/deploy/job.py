@@ -18,7 +18,7 @@ INVENTORY = "\n".join(
     for host, more in (("alpha", ""), ("beta", ""), ("gamma", "must_fail=true"))
 )
 GREETING = "hello from a container"
-JOB_SECONDS = 120.0
+JOB_SECONDS = 300.0
 PAUSE_SECONDS = 0.5
 FINAL = {"successful", "failed", "canceled", "error"}
 HIDDEN = (

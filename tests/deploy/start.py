@@ -14,7 +14,7 @@ from typing import Any
 
 import yaml
 
-WAIT_SECONDS = 90.0
+WAIT_SECONDS = 180.0  # a busy machine with few cores is slow, not broken
 PAUSE_SECONDS = 0.5
 
 Services = Mapping[str, Mapping[str, Any]]
