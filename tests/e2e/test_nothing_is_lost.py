@@ -2,18 +2,20 @@
 
 import signal
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import httpx
 import pytest
+from drover_shared.queue import Doorbell
 from support.job_output import assert_complete
 from support.live import LiveStack, job_ended
-from support.projects import World, make_repository
+from support.projects import World, local_hosts, make_repository
 from support.waiting import eventually
 
-INVENTORY = "\n".join(f"host{n:02} ansible_connection=local" for n in range(5)) + "\n"
+INVENTORY = local_hosts(*(f"host{n:02}" for n in range(5)))
 # Long enough that something can happen in its middle, and every host's result can be counted.
 PLAYBOOK = """
 - hosts: all
@@ -27,12 +29,7 @@ PLAYBOOK = """
     - debug: {msg: "end"}
 """
 TASKS = 4
-HOPS = {
-    "scheduler": "scheduler",  # the process that reads it: the key it reads
-    "executor": "runs.default",
-    "event-ingest": "job-events",
-    "log-store": "log-chunks",
-}
+STREAMS = {"event-ingest": "job-events", "log-store": "log-chunks"}  # the process that reads it: its stream
 
 
 @pytest.fixture
@@ -66,26 +63,42 @@ def attempts(client: httpx.Client, job: dict[str, Any]) -> list[str]:
     return [run["state"] for run in sorted(runs, key=lambda run: run["attempt_number"])]
 
 
-@pytest.mark.parametrize("service", HOPS)
-def test_a_vanished_message_costs_nothing(
+@pytest.mark.parametrize(("service", "status"), [("scheduler", "pending"), ("executor", "queued")])
+def test_a_command_that_vanishes_with_its_reader_costs_nothing(
+    stack: LiveStack, client: httpx.Client, world: World, template: dict[str, Any], service: str, status: str
+) -> None:
+    """A frozen reader still takes its next message; its death takes the message along."""
+    stack.signal(service, signal.SIGSTOP)
+    job = world.launch(template)
+    eventually(f"the job is {status}", lambda: client.get(f"/jobs/{job['id']}").json()["status"] == status)
+    with stack.redis() as redis:
+        redis.delete("scheduler", "runs.default")
+    stack.kill(service)
+    ended = job_ended(client, job["id"])
+    assert_right(client, ended)
+    assert attempts(client, ended) == ["successful"]
+
+
+@pytest.mark.parametrize("service", STREAMS)
+def test_output_that_vanishes_is_sent_again(
     stack: LiveStack, client: httpx.Client, world: World, template: dict[str, Any], service: str
 ) -> None:
-    key = HOPS[service]
+    key = STREAMS[service]
     with stack.redis() as redis:
         with frozen(stack, service):
             job = world.launch(template)
-            eventually(f"a message on {key}", lambda: redis.exists(key), 30)
+            eventually(f"two messages on {key}", lambda: redis.xlen(key) >= 2, 30)
             assert redis.delete(key) == 1
         ended = job_ended(client, job["id"])
     assert_right(client, ended)
     assert attempts(client, ended) == ["successful"]
 
 
-@pytest.mark.parametrize("service", ["event-ingest", "log-store"])
+@pytest.mark.parametrize("service", STREAMS)
 def test_a_second_delivery_of_output_changes_nothing(
     stack: LiveStack, client: httpx.Client, world: World, template: dict[str, Any], service: str
 ) -> None:
-    key = HOPS[service]
+    key = STREAMS[service]
     with stack.redis() as redis:
         with frozen(stack, service):
             job = world.launch(template)
@@ -96,17 +109,17 @@ def test_a_second_delivery_of_output_changes_nothing(
     assert_right(client, ended)
 
 
-@pytest.mark.parametrize("service", ["scheduler", "executor"])
 def test_a_second_delivery_of_a_command_changes_nothing(
-    stack: LiveStack, client: httpx.Client, world: World, template: dict[str, Any], service: str
+    stack: LiveStack, client: httpx.Client, world: World, template: dict[str, Any]
 ) -> None:
-    key = HOPS[service]
-    with stack.redis() as redis:
-        with frozen(stack, service):
-            job = world.launch(template)
-            eventually(f"a message on {key}", lambda: redis.llen(key), 30)
-            redis.rpush(key, *redis.lrange(key, 0, -1))
-        ended = job_ended(client, job["id"])
+    job = world.launch(template)
+    with closing(Doorbell(stack.redis_url())) as doorbell:
+        assert doorbell.job_waits(job["id"])
+        in_the_middle(client, job)
+        run_id = client.get(f"/jobs/{job['id']}").json()["current_run_id"]
+        assert doorbell.job_waits(job["id"])
+        assert doorbell.run_waits(UUID(run_id), "default")
+    ended = job_ended(client, job["id"])
     assert_right(client, ended)
     assert attempts(client, ended) == ["successful"]
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import httpx
 import redis
+from drover_cli.local.health import is_ready
 from drover_cli.local.home import Home
 from drover_cli.local.ports import choose_port
 from drover_cli.local.servers import DATABASE, HOST, USER
@@ -82,7 +83,7 @@ class LiveStack:
         os.kill(self.service(name).pid, number)
 
     def kill(self, name: str) -> None:
-        """`kill -9`, and wait until the supervisor has another process in its place."""
+        """`kill -9`, and wait until another process is in its place and the API finds all it needs."""
         before = self.service(name)
         os.kill(before.pid, signal.SIGKILL)
 
@@ -91,10 +92,13 @@ class LiveStack:
             return now.pid != before.pid and identity(now.pid) == now.identity
 
         eventually(f"{name} runs again", replaced, 60)
+        eventually("the API is ready", lambda: is_ready(HOST, self.service("api").port), 60)
 
     def redis(self) -> "redis.Redis":
-        password, port = self.home.secrets().redis_password, self.service("redis").port
-        return redis.Redis(host=HOST, port=port, password=password)
+        return redis.Redis.from_url(self.redis_url())
+
+    def redis_url(self) -> str:
+        return f"redis://:{self.home.secrets().redis_password}@{HOST}:{self.service('redis').port}/0"
 
     def database_url(self) -> str:
         password, port = self.home.secrets().postgres_password, self.service("postgres").port

@@ -14,6 +14,12 @@ from support.live import created
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
 
+def local_hosts(*names: str) -> str:
+    """An INI inventory of hosts that all are this machine, with the Python that runs Ansible."""
+    python = "ansible_python_interpreter='{{ ansible_playbook_python }}'"
+    return "".join(f"{name} ansible_connection=local {python}\n" for name in names)
+
+
 def git(folder: Path, *arguments: str) -> str:
     identity = ("-c", "user.name=Drover", "-c", "user.email=drover@example.com")
     done = subprocess.run(
