@@ -7,7 +7,6 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
-from pathlib import Path
 
 import typer
 from rich.table import Table
@@ -20,9 +19,7 @@ from drover_cli.local.home import SERVERS, SERVICES, Home
 from drover_cli.local.process import last_line
 from drover_cli.local.servers import HOST, accepts
 from drover_cli.local.state import ServiceState, StackState, is_alive
-
-TAIL_BYTES = 64_000
-FOLLOW_SECONDS = 0.2
+from drover_cli.log_view import copy_log
 
 
 def stack_here() -> Stack:
@@ -155,18 +152,3 @@ def logs(stack: Stack, service: str, *, follow: bool) -> None:
         copy_log(path, follow=follow)
     except KeyboardInterrupt:
         return
-
-
-def copy_log(path: Path, *, follow: bool) -> None:
-    with path.open("rb") as file:
-        size = file.seek(0, os.SEEK_END)
-        file.seek(max(0, size - TAIL_BYTES))
-        if size > TAIL_BYTES:
-            file.readline()  # the first line is a torn one
-        while True:
-            for block in iter(lambda: file.read(TAIL_BYTES), b""):
-                sys.stdout.buffer.write(block)
-            sys.stdout.buffer.flush()
-            if not follow:
-                return
-            time.sleep(FOLLOW_SECONDS)

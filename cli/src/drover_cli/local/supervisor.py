@@ -28,7 +28,7 @@ from drover_cli.local.state import (
 )
 from drover_cli.local.waker import StopRequested, Waker
 
-START_SECONDS = 90.0
+START_SECONDS = 180.0  # the first start compiles every module, maybe on a busy machine
 TICK_SECONDS = 5.0
 FIRST_BACKOFF, LAST_BACKOFF = 0.5, 30.0
 STEADY_SECONDS = 30.0  # up for so long, a service has earned a quick restart again
