@@ -39,6 +39,8 @@ class Deps:
     vault: Vault
     clock: Clock = field(default_factory=SystemClock)
     new_run_id: Callable[[], UUID] = new_run_id
+    # Set when the process is asked to stop: whoever waits on behalf of a client ends then.
+    stopping: threading.Event = field(default_factory=threading.Event)
     _local: threading.local = field(default_factory=threading.local)
 
     @property

@@ -1,6 +1,9 @@
 """gunicorn, embedded: one process a worker, a thread pool in each."""
 
 import json
+import signal
+import threading
+from types import FrameType
 from typing import Any
 
 import gunicorn.util
@@ -47,7 +50,21 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
             self.cfg.set(name, value)
 
     def load(self) -> Flask:
-        return create_app(make_deps(self._settings))
+        """Called in a worker, after gunicorn has set its signal handlers."""
+        deps = make_deps(self._settings)
+        _set_on_stop(deps.stopping)
+        return create_app(deps)
+
+
+def _set_on_stop(stopping: threading.Event) -> None:
+    """Long polls and live streams end on SIGTERM; gunicorn then lets the other requests end."""
+    gunicorns: Any = signal.getsignal(signal.SIGTERM)
+
+    def handle(number: int, frame: FrameType | None) -> None:
+        stopping.set()
+        gunicorns(number, frame)
+
+    signal.signal(signal.SIGTERM, handle)
 
 
 class Logger(glogging.Logger):  # type: ignore[misc]  # gunicorn has no types

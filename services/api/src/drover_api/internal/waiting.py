@@ -18,7 +18,6 @@ from drover_api.internal.executors import next_run
 MAX_WAITING = 4
 LOOK_SECONDS = 0.5  # how often the database is asked; it alone knows what waits
 _places = threading.BoundedSemaphore(MAX_WAITING)
-_never = threading.Event()
 
 
 def wait_for_run(executor: Executor, pools: Sequence[str] | None, seconds: float) -> UUID | None:
@@ -39,10 +38,11 @@ def wait_for_run(executor: Executor, pools: Sequence[str] | None, seconds: float
 
 
 def _wait(executor: Executor, pools: Sequence[str] | None, seconds: float) -> UUID | None:
-    clock = deps().clock
+    clock, stopping = deps().clock, deps().stopping
     deadline = clock.monotonic() + seconds
     while (left := deadline - clock.monotonic()) > 0:
-        _never.wait(min(left, LOOK_SECONDS))
+        if stopping.wait(min(left, LOOK_SECONDS)):
+            return None
         found = next_run(session(), executor, pools)
         commit_now()
         if found is not None:

@@ -12,7 +12,7 @@ from drover_api.deps import deps
 from drover_api.http.unit import commit_now, session
 from drover_api.output.follow import followed
 from drover_api.output.formats import CONTENT_TYPES, EXTENSIONS, formatted
-from drover_api.output.live import Viewers
+from drover_api.output.live import Source, Viewers
 from drover_api.output.log import Extent, LogReader, extent
 from drover_api.output.store import object_store
 from drover_api.problems import problem
@@ -80,9 +80,13 @@ def _followed(run_id: UUID, kind: str, size: int) -> Response:
     if wanted is not None:
         begin = wanted.ranges[0][0]
         start = max(size + begin, 0) if begin < 0 else begin
-    dependencies = deps()
-    pieces = followed(dependencies.sessions, dependencies.redis, log_reader(), run_id, start)
+    pieces = followed(live_source(), log_reader(), run_id, start)
     return live(lambda: formatted(kind, pieces), CONTENT_TYPES[kind])
+
+
+def live_source() -> Source:
+    """The application's own."""
+    return Source(deps().sessions, deps().redis, deps().stopping)
 
 
 def live(stream: Callable[[], Iterator[bytes]], content_type: str) -> Response:

@@ -1,25 +1,21 @@
 """A log that is read while it is written."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from uuid import UUID
 
-import redis
-from sqlalchemy.orm import Session
-
-from drover_api.output.live import LOOK_SECONDS, Bell, run_status
+from drover_api.output.live import LOOK_SECONDS, Bell, Source, run_status
 from drover_api.output.log import LogReader, extent
 
-Sessions = Callable[[], Session]
 
+def followed(source: Source, reader: LogReader, run_id: UUID, start: int) -> Iterator[bytes]:
+    """The log's bytes from `start` on, as they are stored, until the log is complete or no more can come.
 
-def followed(
-    sessions: Sessions, client: "redis.Redis", reader: LogReader, run_id: UUID, start: int
-) -> Iterator[bytes]:
-    """The log's bytes from `start` on, as they are stored, until the log is complete or no more can come."""
-    bell = Bell(client, run_id)
+    It breaks off where the process stops: the job's `log_complete` and the bytes read so far tell.
+    """
+    bell = Bell(source.redis, run_id)
     try:
-        while True:
-            with sessions() as session:
+        while not source.stopping.is_set():
+            with source.sessions() as session:
                 status = run_status(session, run_id)  # first: what is over now has its whole extent below
                 size = extent(session, run_id).size
             if size > start:

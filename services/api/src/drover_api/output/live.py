@@ -5,7 +5,7 @@ threads and answers the others with 503 and `Retry-After`.
 """
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -24,6 +24,15 @@ from drover_api.jobs.progress import outputs_of
 LOOK_SECONDS = 1.0  # the longest time between a commit that no bell announced and its reader
 PING_SECONDS = 15.0
 LINGER = timedelta(seconds=30)  # how long the rest of an ended run's output is waited for
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where a live stream reads, and what ends it early: a client then connects again elsewhere."""
+
+    sessions: Callable[[], Session]
+    redis: "redis.Redis"
+    stopping: threading.Event
 
 
 class Viewers:
@@ -115,10 +124,10 @@ def _long_ago(finished_at: datetime | None, now: datetime) -> bool:
     return finished_at is not None and now - finished_at > LINGER
 
 
-def first_run(sessions: Any, job_id: int) -> Iterator[UUID | None]:
+def first_run(source: Source, job_id: int) -> Iterator[UUID | None]:
     """None at each look while the job waits for its first attempt, then that run's id; ends without one."""
-    while True:
-        with sessions() as session:
+    while not source.stopping.is_set():
+        with source.sessions() as session:
             job = session.execute(
                 select(Job.current_run_id, Job.status).where(Job.id == job_id)
             ).one_or_none()
@@ -128,4 +137,4 @@ def first_run(sessions: Any, job_id: int) -> Iterator[UUID | None]:
         if job is None or job.status in FINAL_JOB_STATUSES:
             return
         yield None
-        threading.Event().wait(LOOK_SECONDS)
+        source.stopping.wait(LOOK_SECONDS)

@@ -7,13 +7,12 @@ from uuid import UUID
 from flask import Response, request
 
 from drover_api.access.principal import current_principal
-from drover_api.deps import deps
 from drover_api.http.blueprint import PublicBlueprint
 from drover_api.http.pages import page_schema
 from drover_api.http.unit import session
 from drover_api.jobs.queries import visible_run
 from drover_api.output import lists
-from drover_api.output.answers import live, log_answer
+from drover_api.output.answers import live, live_source, log_answer
 from drover_api.output.runs import run_of_job
 from drover_api.output.schemas import (
     EventQuery,
@@ -47,8 +46,8 @@ def list_job_events(args: dict[str, Any], job_id: int) -> Any:
         return lists.events(session(), run_id, args)
     if run_id is not None:
         return _live_events(run_id, args)
-    sessions, client, last = deps().sessions, deps().redis, _last_seq(args)
-    return live(lambda: job_event_stream(sessions, client, job_id, last, args), EVENT_STREAM)
+    source, last = live_source(), _last_seq(args)
+    return live(lambda: job_event_stream(source, job_id, last, args), EVENT_STREAM)
 
 
 @blp.get("/job-runs/<uuid:run_id>/events")
@@ -108,5 +107,5 @@ def _last_seq(args: dict[str, Any]) -> int:
 
 
 def _live_events(run_id: UUID, args: dict[str, Any]) -> Response:
-    sessions, client, last = deps().sessions, deps().redis, _last_seq(args)
-    return live(lambda: event_stream(sessions, client, run_id, last, args), EVENT_STREAM)
+    source, last = live_source(), _last_seq(args)
+    return live(lambda: event_stream(source, run_id, last, args), EVENT_STREAM)

@@ -1,42 +1,34 @@
 """Server-sent events: a run's events in the order of their seq, without a gap, to the end."""
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 from uuid import UUID
 
-import redis
 from drover_shared.db.models import JobEvent
 from sqlalchemy.orm import Session
 
 from drover_api.output.lists import filtered_events
-from drover_api.output.live import LOOK_SECONDS, PING_SECONDS, Bell, RunStatus, first_run, run_status
+from drover_api.output.live import LOOK_SECONDS, PING_SECONDS, Bell, RunStatus, Source, first_run, run_status
 from drover_api.output.schemas import EventSchema
 
 BATCH = 500
 _PING = b": ping\n\n"
 
-Sessions = Callable[[], Session]
 
-
-def event_stream(
-    sessions: Sessions,
-    client: "redis.Redis",
-    run_id: UUID,
-    last_seq: int,
-    filters: Mapping[str, Any],
-) -> Iterator[bytes]:
+def event_stream(source: Source, run_id: UUID, last_seq: int, filters: Mapping[str, Any]) -> Iterator[bytes]:
     """The run's events after `last_seq`, as they are stored, then `event: end`.
 
     `id:` is the seq. Only contiguous events are told: one behind a gap waits until the gap is filled. A
-    connection of the database is held while it is asked, not while the reader waits.
+    connection of the database is held while it is asked, not while the reader waits. Where the process
+    stops, the stream just breaks off, so that the reader connects again.
     """
-    bell = Bell(client, run_id)
+    bell = Bell(source.redis, run_id)
     quiet = 0.0
     yield b"retry: 2000\n\n"
     try:
-        while True:
-            with sessions() as session:
+        while not source.stopping.is_set():
+            with source.sessions() as session:
                 status = run_status(session, run_id)
                 rows = [] if status is None else _after(session, run_id, last_seq, status, filters)
             yield from map(_message, rows)
@@ -57,15 +49,16 @@ def event_stream(
 
 
 def job_event_stream(
-    sessions: Sessions, client: "redis.Redis", job_id: int, last_seq: int, filters: Mapping[str, Any]
+    source: Source, job_id: int, last_seq: int, filters: Mapping[str, Any]
 ) -> Iterator[bytes]:
     """As `event_stream`, of the job's first attempt, for which it waits; without one it just ends."""
-    for run_id in first_run(sessions, job_id):
+    for run_id in first_run(source, job_id):
         if run_id is not None:
-            yield from event_stream(sessions, client, run_id, last_seq, filters)
+            yield from event_stream(source, run_id, last_seq, filters)
             return
         yield _PING
-    yield _end(None, None)
+    if not source.stopping.is_set():
+        yield _end(None, None)
 
 
 def _after(
