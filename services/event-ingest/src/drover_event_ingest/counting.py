@@ -79,11 +79,13 @@ def changes_of(events: Iterable[PreparedEvent]) -> dict[str, HostChange]:
     changes: dict[str, HostChange] = {}
     for event in events:
         if event.adds is not None and event.host is not None:
-            change = changes.get(event.host) or changes.setdefault(event.host, HostChange())
+            change = changes.get(event.host)
+            if change is None:
+                change = changes[event.host] = HostChange(last_event_at=event.at)
+            elif change.last_event_at is None or event.at > change.last_event_at:
+                change.last_event_at = event.at
             for position in event.adds:
                 change.counts[position] += 1
-            if change.last_event_at is None or event.at > change.last_event_at:
-                change.last_event_at = event.at
         if event.recap is not None:
             _add_recap(changes, event.recap, event.at)
     return changes

@@ -58,13 +58,13 @@ def _new_letters(batches: Iterable[Batch], received: Mapping[UUID, Ranges]) -> I
 
 
 def _new_events(batches: Iterable[Batch], received: Mapping[UUID, Ranges]) -> EventsByRun:
-    """Events whose seq was not dealt with before; of several with one seq the first."""
+    """Events whose seq was not dealt with before, each once."""
     new: EventsByRun = {}
     for batch in batches:
-        known, events = received[batch.run_id], new.setdefault(batch.run_id, {})
-        for event in batch.events:
-            if event.seq not in known:
-                events.setdefault(event.seq, event)
+        known, events = received[batch.run_id], {event.seq: event for event in batch.events}
+        if events and min(events) < known.end:
+            events = {seq: event for seq, event in events.items() if seq not in known}
+        new.setdefault(batch.run_id, {}).update(events)
     return new
 
 

@@ -22,17 +22,20 @@ class Ranges:
     @classmethod
     def of(cls, numbers: Iterable[int]) -> "Ranges":
         """The smallest ranges that hold `numbers`, which may repeat and come in any order."""
-        pairs: list[tuple[int, int]] = []
-        low = high = None
-        for number in sorted(numbers):
-            if high is None or low is None or number > high:
-                if low is not None and high is not None:
-                    pairs.append((low, high))
-                low = number
-            high = number + 1
-        if low is not None and high is not None:
-            pairs.append((low, high))
-        return cls(pairs)
+        members = set(numbers)
+        if not members:
+            return cls()
+        low, high = min(members), max(members) + 1
+        if high - low == len(members):
+            return cls([(low, high)])
+        starts = sorted(number for number in members if number - 1 not in members)
+        ends = sorted(number + 1 for number in members if number + 1 not in members)
+        return cls(zip(starts, ends, strict=True))
+
+    @property
+    def end(self) -> int:
+        """One more than the largest member; 0 for the empty set."""
+        return self._pairs[-1][1] if self._pairs else 0
 
     def __contains__(self, number: int) -> bool:
         position = bisect_right(self._lows, number) - 1
