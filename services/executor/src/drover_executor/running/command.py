@@ -55,14 +55,15 @@ def child_spec(prepared: Prepared) -> ChildSpec:
     )
     config.prepare()
     base = playbook_environment(space, injected.env)
+    agent = {"SSH_AUTH_SOCK": str(space.sockets / "agent")} if injected.agent_keys else {}
     return ChildSpec(
         command=[str(word) for word in config.command],
         cwd=str(space.project),
-        env=base | dict(prepared.paths) | _runners_own(config.env),
+        env=base | dict(prepared.paths) | _runners_own(config.env) | agent,
         secrets=[*injected.secrets, *_secret_vars(manifest)],
         events_dir=str(Path(config.artifact_dir) / "job_events"),
         grace_seconds=GRACE_SECONDS,
-        agent_socket=str(space.sockets / "agent") if injected.agent_keys else None,
+        agent_socket=agent.get("SSH_AUTH_SOCK"),
         agent_keys=injected.agent_keys,
     )
 
