@@ -36,6 +36,7 @@ class Resource:
     out: ClassVar[type[ma.Schema]]
     body: ClassVar[type[ma.Schema]]
     query: ClassVar[type[PageQuery]] = NameQuery
+    example: ClassVar[Mapping[str, Any] | None] = None  # for the document: what `out` gives
     order_fields: ClassVar[Sequence[str]] = ("id", "name", "created_at", "modified_at")
     # Who may be in the way of a deletion: models with a column that refers to this resource.
     used_by: ClassVar[Sequence[tuple[Any, str]]] = ()

@@ -25,10 +25,13 @@ IF_MATCH = {
 ETAG = {"ETag": {"schema": {"type": "string"}, "description": "Of this representation"}}
 
 
-def json_request(schema: Any, *content_types: str) -> dict[str, Any]:
+NOT_WRITTEN = frozenset({"id", "created_at", "modified_at"})
+
+
+def json_request(schema: Any, *content_types: str, example: Any = None) -> dict[str, Any]:
     """The document's part for a body that the view reads by itself."""
-    types = content_types or ("application/json",)
-    return {"required": True, "content": {kind: {"schema": schema} for kind in types}}
+    shown = {"schema": schema} if example is None else {"schema": schema, "example": example}
+    return {"required": True, "content": dict.fromkeys(content_types or ("application/json",), shown)}
 
 
 def patch_request(schema: type[ma.Schema]) -> dict[str, Any]:
@@ -73,9 +76,9 @@ def add_create(blp: PublicBlueprint, resource: Resource, singular: str, path: st
         return detail(resource.out(), made, HTTPStatus.CREATED, location)
 
     named_view(view, f"create_{singular}", f"Create {_a(singular)}")
-    blp.post(path)(
-        blp.doc(requestBody=json_request(resource.body))(blp.response(201, resource.out, headers=ETAG)(view))
-    )
+    answers = blp.response(201, resource.out, headers=ETAG, example=resource.example)
+    takes = blp.doc(requestBody=json_request(resource.body, example=_as_body(resource)))
+    blp.post(path)(takes(answers(view)))
 
 
 def add_detail(blp: PublicBlueprint, resource: Resource, singular: str, path: str) -> None:
@@ -93,14 +96,21 @@ def add_detail(blp: PublicBlueprint, resource: Resource, singular: str, path: st
     named_view(read, f"get_{singular}", f"Read {_a(singular)}")
     named_view(change, f"update_{singular}", f"Change {_a(singular)} (JSON Merge Patch)")
     named_view(remove, f"delete_{singular}", f"Delete {_a(singular)}")
-    blp.get(one)(blp.response(200, resource.out, headers=ETAG)(read))
+    blp.get(one)(blp.response(200, resource.out, headers=ETAG, example=resource.example)(read))
     body = patch_request(resource.body)
     blp.patch(one)(
         blp.doc(requestBody=body, parameters=[IF_MATCH])(
-            blp.response(200, resource.out, headers=ETAG)(change)
+            blp.response(200, resource.out, headers=ETAG, example=resource.example)(change)
         )
     )
     blp.delete(one)(blp.doc(parameters=[IF_MATCH])(blp.response(204)(remove)))
+
+
+def _as_body(resource: Resource) -> dict[str, Any] | None:
+    """The example as a client sends it."""
+    if resource.example is None:
+        return None
+    return {name: value for name, value in resource.example.items() if name not in NOT_WRITTEN}
 
 
 def _a(singular: str) -> str:

@@ -33,11 +33,11 @@ class ExecutionEnvironmentBodySchema(NamedBody):
 
 
 class ExecutionEnvironmentSchema(Schema):
-    id = fields.Integer(metadata={"example": 5})
+    id = fields.Integer()
     name = fields.String()
     description = fields.String()
     organization_id = fields.Integer(allow_none=True)
-    image = fields.String(metadata={"example": EXAMPLE["image"]})
+    image = fields.String()
     credential_id = fields.Integer(allow_none=True)
     pull = fields.String(validate=validate.OneOf(PULL))
     managed = fields.Boolean()

@@ -9,6 +9,7 @@ from drover_api.access.principal import Principal
 from drover_api.access.roles import USE
 from drover_api.resources.crud import Resource, Values
 from drover_api.resources.execution_environments.schemas import (
+    EXAMPLE,
     ExecutionEnvironmentBodySchema,
     ExecutionEnvironmentQuery,
     ExecutionEnvironmentSchema,
@@ -23,6 +24,7 @@ class ExecutionEnvironments(Resource):
     out = ExecutionEnvironmentSchema
     body = ExecutionEnvironmentBodySchema
     query = ExecutionEnvironmentQuery
+    example = EXAMPLE
     order_fields = ("id", "name", "image", "created_at", "modified_at")
     used_by = ((JobTemplate, "execution_environment_id"), (Project, "execution_environment_id"))
     references = {"credential_id": ("credential", USE)}  # noqa: RUF012 - a constant of the class

@@ -11,6 +11,7 @@ from drover_api.http.etags import detail
 from drover_api.http.pages import page_schema
 from drover_api.http.unit import session
 from drover_api.resources.inventories import content
+from drover_api.resources.inventories.bulk import add_hosts
 from drover_api.resources.inventories.schemas import BulkHostsSchema, BulkResultSchema
 from drover_api.resources.routes import ETAG, IF_MATCH, json_request, named_view, patch_request
 
@@ -32,7 +33,7 @@ def _add_bulk(blp: PublicBlueprint) -> None:
     @blp.response(201, BulkResultSchema)
     def create_hosts(body: dict[str, Any], inventory_id: int) -> dict[str, int]:
         """Create up to 10,000 hosts at once"""
-        made = content.add_hosts(session(), current_principal(), inventory_id, body["hosts"])
+        made = add_hosts(session(), current_principal(), inventory_id, body["hosts"])
         return {"created": made}
 
 

@@ -55,12 +55,21 @@ class InventoryBodySchema(OwnedBody):
     variables = JsonObject(load_default=dict)
 
 
+EXAMPLE = {
+    "id": 42,
+    "name": "Production Inventory",
+    "description": "Hosts for production",
+    "organization_id": 1,
+    "kind": "inventory",
+}
+
+
 class InventorySchema(StampedOut):
-    id = fields.Integer(metadata={"example": 42})
-    name = fields.String(metadata={"example": "Production Inventory"})
+    id = fields.Integer()
+    name = fields.String()
     description = fields.String()
     organization_id = fields.Integer()
-    kind = fields.String(metadata={"example": "inventory"})
+    kind = fields.String()
     variables = JsonObject()
     version = fields.Integer(metadata={"description": "Grows with each change of what Ansible sees"})
 

@@ -10,7 +10,12 @@ from drover_api.access.require import require
 from drover_api.access.roles import READ
 from drover_api.resources.crud import Resource, Values
 from drover_api.resources.inventories.render import bump, read_tree, render
-from drover_api.resources.inventories.schemas import InventoryBodySchema, InventoryQuery, InventorySchema
+from drover_api.resources.inventories.schemas import (
+    EXAMPLE,
+    InventoryBodySchema,
+    InventoryQuery,
+    InventorySchema,
+)
 
 
 class Inventories(Resource):
@@ -21,6 +26,7 @@ class Inventories(Resource):
     out = InventorySchema
     body = InventoryBodySchema
     query = InventoryQuery
+    example = EXAMPLE
     used_by = ((JobTemplate, "inventory_id"),)
 
     def check(self, db: Session, principal: Principal, values: Values, row: Any | None) -> None:

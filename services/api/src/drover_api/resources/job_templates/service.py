@@ -26,6 +26,7 @@ from drover_api.jobs import survey as survey_rules
 from drover_api.resources.crud import Resource, Values
 from drover_api.resources.job_templates.schemas import (
     ASK_NAMES,
+    EXAMPLE,
     JobTemplateBodySchema,
     JobTemplateQuery,
     JobTemplateSchema,
@@ -42,6 +43,7 @@ class JobTemplates(Resource):
     out = JobTemplateSchema
     body = JobTemplateBodySchema
     query = JobTemplateQuery
+    example = EXAMPLE
     references = {  # noqa: RUF012 - a constant of the class
         "inventory_id": ("inventory", USE),
         "project_id": ("project", USE),

@@ -22,6 +22,17 @@ class UserBodySchema(Schema):
     password = text(8, 1024, load_only=True)
 
 
+EXAMPLE = {
+    "id": 1,
+    "username": "admin",
+    "email": "admin@example.com",
+    "first_name": "Admin",
+    "last_name": "User",
+    "is_superuser": True,
+    "is_system_auditor": False,
+}
+
+
 class UserSchema(StampedOut):
     id = fields.Integer()
     username = fields.String()

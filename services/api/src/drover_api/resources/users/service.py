@@ -13,7 +13,7 @@ from drover_api.access.principal import Principal
 from drover_api.access.require import require_superuser
 from drover_api.http.pages import contains
 from drover_api.resources.crud import Resource, Values
-from drover_api.resources.users.schemas import UserBodySchema, UserQuery, UserSchema
+from drover_api.resources.users.schemas import EXAMPLE, UserBodySchema, UserQuery, UserSchema
 
 OWN_FIELDS = frozenset({"email", "first_name", "last_name", "password"})
 
@@ -24,6 +24,7 @@ class Users(Resource):
     out = UserSchema
     body = UserBodySchema
     query = UserQuery
+    example = EXAMPLE
     order_fields = ("id", "username", "email", "created_at", "modified_at")
 
     def filters(self) -> Mapping[str, Callable[[Any], ColumnElement[bool]]]:
