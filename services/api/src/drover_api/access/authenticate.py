@@ -14,6 +14,7 @@ from drover_api.access.principal import Principal, set_principal
 from drover_api.access.throttle import LoginThrottle
 from drover_api.deps import deps
 from drover_api.http.body import text_fault
+from drover_api.http.unit import session
 
 THROTTLE_EXTENSION = "drover-login-throttle"
 LAST_USED_PRECISION = timedelta(minutes=1)  # `last_used_at` is written at most this often
@@ -30,8 +31,7 @@ def bearer_token() -> str:
 
 def require_token() -> None:
     """Before a request: authenticate it, and keep a token of scope `read` from writing."""
-    with deps().sessions() as db:
-        principal = _authenticate(db, bearer_token())
+    principal = _authenticate(session(), bearer_token())
     if principal.scope != "write" and request.method not in _READS:
         raise ForbiddenError("this token's scope is read")
     set_principal(principal)
@@ -52,9 +52,14 @@ def _authenticate(db: Session, token: str) -> Principal:
     if row is None:
         raise UnauthenticatedError("the token is unknown, expired or revoked")
     if not row.used_lately:
-        db.execute(update(Token).where(Token.id == row.id).values(last_used_at=func.now()))
-        db.commit()
+        _note_use(row.id)
     return _principal(row.User, row.scope, row.id)
+
+
+def _note_use(token_id: int) -> None:
+    """In a transaction of its own: requests with the same token must not wait for each other's end."""
+    with deps().sessions.begin() as db:
+        db.execute(update(Token).where(Token.id == token_id).values(last_used_at=func.now()))
 
 
 def _principal(user: User, scope: str, token_id: int | None) -> Principal:
