@@ -97,9 +97,9 @@ def test_a_lost_run_of_a_canceled_job_ends_it(engine: Engine, tick: Tick) -> Non
 
 
 def test_a_run_past_its_time_and_the_grace_fails(engine: Engine, tick: Tick) -> None:
-    late = {"lease_expires_at": FUTURE, "started_at": PAST}
+    late = {"lease_expires_at": FUTURE, "started_at": datetime.now(UTC) - timedelta(seconds=100)}
     held_run(engine, {"timeout_seconds": 30}, **late)
-    held_run(engine, {"timeout_seconds": 580}, **late)
+    held_run(engine, {"timeout_seconds": 80}, **late)
     held_run(engine, {"timeout_seconds": 0}, **late)
     tick.run()
     assert jobs(engine) == [("failed", "timeout"), ("running", None), ("running", None)]
