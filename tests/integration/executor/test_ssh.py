@@ -67,7 +67,8 @@ class Sshd:
 
     @property
     def inventory(self) -> dict[str, str | None]:
-        host = f"web01 ansible_host=127.0.0.1 ansible_port={self.port} ansible_python_interpreter={sys.executable}\n"
+        host = f"web01 ansible_host=127.0.0.1 ansible_port={self.port}"
+        host += f" ansible_python_interpreter={sys.executable}\n"
         return {"mode": "inline", "content": f"[all]\n{host}", "path": None}
 
 

@@ -1,7 +1,6 @@
 """The calls of one attempt, with its run token."""
 
 import base64
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -10,6 +9,7 @@ from uuid import UUID
 import orjson
 
 from drover_executor.client.transport import Answer, Transport
+from drover_executor.lease_clock import lease_clock
 
 Ranges = list[tuple[int, int]]
 _SECRET_SECONDS = 15.0
@@ -17,7 +17,7 @@ _SECRET_SECONDS = 15.0
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """A claimed attempt. `claimed_at`: monotonic seconds when the claim was sent, before the lease began."""
+    """A claimed attempt. `claimed_at`: by `lease_clock`, when the claim was sent, before the lease began."""
 
     run_id: UUID
     run_token: str = field(repr=False)
@@ -51,7 +51,7 @@ class Stored:
 
 @dataclass(frozen=True, slots=True)
 class Beat:
-    """A heartbeat's answer; `sent_at` is monotonic."""
+    """A heartbeat's answer; `sent_at` is by `lease_clock`."""
 
     sent_at: float
     cancel: str
@@ -73,7 +73,7 @@ class RunApi:
     """Each call raises ApiError; nothing here repeats."""
 
     def __init__(
-        self, transport: Transport, claim: Claim, monotonic: Callable[[], float] = time.monotonic
+        self, transport: Transport, claim: Claim, monotonic: Callable[[], float] = lease_clock
     ) -> None:
         self._transport, self._claim, self._monotonic = transport, claim, monotonic
 

@@ -2,11 +2,11 @@
 
 import os
 import threading
-import time
 from collections.abc import Callable
 
 from drover_executor.client.run_api import Stored
 from drover_executor.failures import AbandonedError, CanceledError
+from drover_executor.lease_clock import lease_clock
 
 GRACEFUL, NONE = "graceful", "none"
 
@@ -107,9 +107,7 @@ def _write(descriptor: int) -> None:
 class Lease:
     """How long this attempt is ours, by our own clock, from before the last answered request was sent."""
 
-    def __init__(
-        self, seconds: float, begun_at: float, monotonic: Callable[[], float] = time.monotonic
-    ) -> None:
+    def __init__(self, seconds: float, begun_at: float, monotonic: Callable[[], float] = lease_clock) -> None:
         self._seconds, self._monotonic = seconds, monotonic
         self._margin = min(5.0, max(0.5, seconds * 0.15))  # to kill the work before the lease ends
         self._until = begun_at + seconds

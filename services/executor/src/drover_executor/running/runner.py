@@ -1,6 +1,5 @@
 """One attempt: claim, prepare, run, report."""
 
-import time
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 from uuid import UUID
@@ -16,6 +15,7 @@ from drover_executor.client.registration import Registration
 from drover_executor.client.run_api import Claim, Outcome, RunApi
 from drover_executor.client.transport import Transport
 from drover_executor.failures import AbandonedError, CanceledError, RunFailedError
+from drover_executor.lease_clock import lease_clock
 from drover_executor.project.checkout import ProjectSource
 from drover_executor.running.command import Prepared, child_spec
 from drover_executor.running.control import Control, Lease
@@ -54,7 +54,7 @@ class RunnerFactory:
     def claim(self, run_id: UUID) -> Claim | None:
         """Claim a run; None where it is not to be had."""
         for _ in range(_CLAIM_TRIES):
-            claimed_at = time.monotonic()
+            claimed_at = lease_clock()
             try:
                 return Claim.read(run_id, self.registration.claim(run_id), claimed_at)
             except (NotOursError, RefusedError):
@@ -134,7 +134,7 @@ class Attempt:
             raise RunFailedError(Reason.CREDENTIAL_ERROR, f"Credential {credential_id}: {error}") from None
 
     def _play(self, spec: ChildSpec, manifest: Mapping[str, Any], shipper: Shipper) -> Outcome:
-        supervision = Supervision(self._space, spec, self._control, shipper)
+        supervision = Supervision(self._space, spec, self._control, self._lease, shipper)
         limit = float(manifest.get("timeout_seconds") or 0)
         result = supervision.run(limit)
         if result is None:

@@ -11,7 +11,7 @@ import time
 from drover_executor.child.playbook import CANCEL, KILL, TIMEOUT
 from drover_executor.child.spec import ChildResult, ChildSpec
 from drover_executor.project.access import passed_environment
-from drover_executor.running.control import GRACEFUL, NONE, Control
+from drover_executor.running.control import GRACEFUL, NONE, Control, Lease
 from drover_executor.running.workspace import RUN_VARIABLE, Workspace
 from drover_executor.shipping.shipper import Shipper
 
@@ -23,8 +23,11 @@ _ERRORS_CHARS = 2000
 class Supervision:
     """Watches one child to its end: ships its output, passes on what is asked of it."""
 
-    def __init__(self, space: Workspace, spec: ChildSpec, control: Control, shipper: Shipper) -> None:
+    def __init__(
+        self, space: Workspace, spec: ChildSpec, control: Control, lease: Lease, shipper: Shipper
+    ) -> None:
         self._space, self._spec, self._control, self._shipper = space, spec, control, shipper
+        self._lease = lease
         self._told = ""
         self._overdue_at: float | None = None
 
@@ -91,7 +94,7 @@ class Supervision:
 
     def _wait_seconds(self, deadline: float | None) -> float | None:
         now = time.monotonic()
-        waits = [self._shipper.wait_seconds()]
+        waits = [self._shipper.wait_seconds(), max(0.0, self._lease.left) if not self._told else None]
         if not self._told and deadline is not None:
             waits.append(max(0.0, deadline - now))
         if self._overdue_at is not None:
@@ -100,6 +103,8 @@ class Supervision:
 
     def _pass_on(self, child: "subprocess.Popen[bytes]", deadline: float | None) -> None:
         """Tell the child to end where that is due: gently first, at once where the attempt is not ours."""
+        if self._lease.left <= 0:  # whatever the keeper still waits for
+            self._control.abandon("the lease is about to end")
         if self._control.abandoned or self._control.cancel not in (NONE, GRACEFUL):
             self._tell(child, KILL, 0.0)
         elif self._control.cancel == GRACEFUL:
