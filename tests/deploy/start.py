@@ -60,7 +60,7 @@ class Project:
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
 
     def wait(self, service: str, condition: str) -> None:
-        """Return when every container of the service fulfils the condition; exits where one does not in time."""
+        """Return when every container of the service fulfils it; exits where one does not in time."""
         met: Callable[[str], bool] = {
             "service_started": is_running,
             "service_healthy": is_healthy,
