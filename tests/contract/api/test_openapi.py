@@ -70,6 +70,12 @@ def test_no_schema_was_renamed_to_avoid_a_clash(document: dict[str, Any]) -> Non
     assert not [name for name in names if name[-1].isdigit()], names
 
 
+def test_a_patch_may_clear_what_is_optional(document: dict[str, Any]) -> None:
+    fields = document["components"]["schemas"]["ExecutionEnvironmentBodyPatch"]["properties"]
+    assert fields["description"]["type"] == ["string", "null"]
+    assert fields["name"]["type"] == "string"
+
+
 def test_changes_take_merge_patches(document: dict[str, Any]) -> None:
     patches = [(path, op) for path, method, op in operations(document) if method == "patch"]
     assert patches

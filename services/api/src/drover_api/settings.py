@@ -5,6 +5,11 @@ from dataclasses import dataclass, field
 from drover_shared.settings import Environment, LogSettings, S3Settings
 
 
+def secret_keys(env: Environment) -> tuple[str, ...]:
+    """DROVER_SECRET_KEYS, which has no default."""
+    return env.words("DROVER_SECRET_KEYS", env.text("DROVER_SECRET_KEYS"))
+
+
 @dataclass(frozen=True, slots=True)
 class ApiSettings:
     """`secret_keys` is "id:fernetkey[,…]", the first encrypts; times are in seconds."""
@@ -28,7 +33,7 @@ class ApiSettings:
             database_url=env.text("DROVER_DATABASE_URL"),
             redis_url=env.text("DROVER_REDIS_URL"),
             s3=S3Settings.read(env),
-            secret_keys=env.words("DROVER_SECRET_KEYS", env.text("DROVER_SECRET_KEYS")),
+            secret_keys=secret_keys(env),
             registration_token=env.text("DROVER_REGISTRATION_TOKEN"),
             host=env.text("DROVER_API_HOST", "127.0.0.1"),
             port=env.integer("DROVER_PORT", 8080, 1, 65535),

@@ -1,5 +1,6 @@
 """The five endpoints of a resource."""
 
+import copy
 from http import HTTPStatus
 from typing import Any
 
@@ -37,8 +38,16 @@ def json_request(schema: Any, *content_types: str, example: Any = None) -> dict[
 def patch_request(schema: type[ma.Schema]) -> dict[str, Any]:
     """The document's part for a merge patch of what `schema` describes."""
     name = f"{schema.__name__.removesuffix('Schema')}PatchSchema"
-    partial = type(name, (schema,), {})(partial=True)
+    cleared = {key: _nullable(field) for key, field in schema().load_fields.items() if not field.required}
+    partial = type(name, (schema,), cleared)(partial=True)
     return json_request(partial, MERGE_PATCH, "application/json")
+
+
+def _nullable(field: ma.fields.Field[Any]) -> ma.fields.Field[Any]:
+    """In a merge patch null gives a field its default back."""
+    made = copy.deepcopy(field)
+    made.allow_none = True
+    return made
 
 
 def add_crud(blp: PublicBlueprint, resource: Resource, singular: str, plural: str, path: str) -> None:

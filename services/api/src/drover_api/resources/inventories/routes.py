@@ -27,7 +27,7 @@ def import_inventory(command: dict[str, Any], inventory_id: int) -> dict[str, in
 
 
 @blp.get("/inventories/<id:inventory_id>/script")
-@blp.response(200, {"type": "string"}, content_type="application/yaml")
+@blp.response(200, {"description": "An inventory file"}, content_type="application/yaml")
 def get_inventory_script(inventory_id: int) -> Response:
     """Read the inventory as Ansible sees it"""
     return Response(script(session(), current_principal(), inventory_id), mimetype="application/yaml")

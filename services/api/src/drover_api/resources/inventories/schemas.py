@@ -14,8 +14,9 @@ MAX_BULK_HOSTS = 10_000
 MAX_IMPORT_CHARS = 20 * 1024 * 1024
 RESERVED_GROUPS = frozenset({"all", "ungrouped"})
 _HOST = re.compile(r"[^\s,\[\]:/\\'\"{}!&;#@-][^\s,\[\]:/\\'\"{};#@]*\Z")
-_GROUP = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*\Z")
+_GROUP = re.compile(r"^[A-Za-z_][A-Za-z0-9_.-]*$")
 MAX_NAME = 255
+_NAME_LENGTH = {"minLength": 1, "maxLength": MAX_NAME}
 
 
 def host_name_fault(name: str) -> str | None:
@@ -33,7 +34,7 @@ def group_name_fault(name: str) -> str | None:
     """Why `name` cannot be a group's, or None."""
     if name in RESERVED_GROUPS:
         return f"{name} is a group that every inventory has."
-    if len(name) > MAX_NAME or not _GROUP.match(name):
+    if len(name) > MAX_NAME or not _GROUP.fullmatch(name):
         return "Must be letters, digits, _, . and -, and start with a letter or _."
     return None
 
@@ -82,7 +83,7 @@ class InventoryQuery(NameQuery):
 class HostBodySchema(Schema):
     """A host that is not `enabled` is left out of what Ansible sees."""
 
-    name = fields.String(required=True, validate=_check_host_name)
+    name = fields.String(required=True, validate=_check_host_name, metadata=_NAME_LENGTH)
     description = description()
     enabled = StrictBoolean(load_default=True)
     variables = JsonObject(load_default=dict)
@@ -117,7 +118,9 @@ class BulkResultSchema(Schema):
 
 
 class GroupBodySchema(Schema):
-    name = fields.String(required=True, validate=_check_group_name)
+    name = fields.String(
+        required=True, validate=_check_group_name, metadata=_NAME_LENGTH | {"pattern": _GROUP.pattern}
+    )
     description = description()
     variables = JsonObject(load_default=dict)
 

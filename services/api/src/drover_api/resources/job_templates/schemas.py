@@ -78,10 +78,22 @@ class _BodyBase(NamedBody):
     timeout_seconds = integer(
         0, MAX_INT, load_default=0, metadata={"description": "0: the job may run as long as it likes"}
     )
+    waiting_timeout_seconds = integer(
+        0, MAX_INT, load_default=0, metadata={"description": "until an executor takes the job; 0: no limit"}
+    )
+    start_timeout_seconds = integer(
+        0, MAX_INT, load_default=3600, metadata={"description": "from then to the playbook; 0: no limit"}
+    )
     diff_mode = StrictBoolean(load_default=False)
     become_enabled = StrictBoolean(load_default=False)
     survey = fields.Nested(SurveySchema, allow_none=True, load_default=None)
     allow_simultaneous = StrictBoolean(load_default=False)
+    max_simultaneous = integer(
+        0,
+        MAX_INT,
+        load_default=0,
+        metadata={"description": "with allow_simultaneous: how many jobs may be at work; 0: no limit"},
+    )
     max_attempts = integer(1, 100, load_default=3)
     executor_pool = text(1, 100, load_default="default")
     priority = integer(-1000, 1000, load_default=0)
@@ -114,10 +126,13 @@ class _OutBase(Schema):
     skip_tags = fields.List(fields.String())
     verbosity = fields.Integer()
     timeout_seconds = fields.Integer()
+    waiting_timeout_seconds = fields.Integer()
+    start_timeout_seconds = fields.Integer()
     diff_mode = fields.Boolean()
     become_enabled = fields.Boolean()
     survey = fields.Nested(SurveySchema, allow_none=True)
     allow_simultaneous = fields.Boolean()
+    max_simultaneous = fields.Integer()
     max_attempts = fields.Integer()
     executor_pool = fields.String()
     priority = fields.Integer()
