@@ -8,7 +8,7 @@ from drover_cli import commands_demo, commands_stack, console
 from drover_cli.console import told_plainly
 from drover_cli.local.control import Stack
 from drover_cli.paths import ROOT
-from drover_cli.tools import checks
+from drover_cli.tools import benches, checks
 from drover_cli.tools.locks import compile_all
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Drover runs Ansible for teams.")
@@ -63,6 +63,23 @@ def logs(
 def test(context: typer.Context) -> None:
     """Run the tests on servers of their own; arguments go to pytest."""
     raise typer.Exit(checks.test(ROOT, context.args))
+
+
+@app.command(
+    rich_help_panel="Development",
+    context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []},
+)
+def bench(
+    context: typer.Context,
+    name: Annotated[str, typer.Argument(help="What to measure; left out, all that can be.")] = "",
+) -> None:
+    """Measure events or logs against the limit of what carries them; arguments go to the script."""
+    if name in benches.names(ROOT):
+        raise typer.Exit(benches.run(ROOT, name, context.args))
+    console.err.print(
+        f"usage: ./drover bench {'|'.join(benches.names(ROOT))} [--help | options]", markup=False
+    )
+    raise typer.Exit(2)
 
 
 @app.command(rich_help_panel="Development")

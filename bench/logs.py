@@ -1,0 +1,163 @@
+"""A log read through the API, against the same bytes straight from the object store, in one run.
+
+    python bench/logs.py [--mib 128] [--rounds 3]
+
+Both sides read from the same real S3 server. The store is asked for one object that holds the whole log, the
+least that can be asked of it, and for the chunks one after the other. The API is the real process.
+"""
+
+import argparse
+import os
+import random
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+from cryptography.fernet import Fernet
+from drover_shared.db.models import Token, User
+from drover_shared.ids import new_token, token_hash
+from drover_shared.messages.streams import MAX_CHUNK_BYTES
+from drover_shared.objects import ObjectStore, chunk_key
+from drover_shared.settings import S3Settings
+from sqlalchemy import Engine, create_engine
+from sqlalchemy.orm import Session
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
+
+from drover_cli.local.ports import choose_port
+from support.output_rows import store_log
+from support.runs import RunRow, make_run
+from support.servers import S3_KEYS, StackServers
+from support.services import service_env
+from support.waiting import eventually
+
+WHOLE = "whole.log"
+PIECE = 1024 * 1024  # bytes that the reader of the API's answer takes at a time
+
+
+def store_it(engine: Engine, store: ObjectStore, run: RunRow, mib: int) -> int:
+    """The log as log-store keeps it, and once more as one object; its size in bytes."""
+    text = random.Random(5).randbytes(MAX_CHUNK_BYTES // 2).hex().encode()
+    pieces = [text] * (mib * 1024 * 1024 // len(text))
+    store.put(WHOLE, b"".join(pieces))
+    with Session(engine) as db, db.begin():
+        store_log(db, store, run.id, run.job_id, pieces)
+    return len(text) * len(pieces)
+
+
+def make_reader(engine: Engine) -> str:
+    """A token of an administrator."""
+    token = new_token("drv")
+    with Session(engine) as db, db.begin():
+        user = User(username="bench", is_superuser=True)
+        db.add(user)
+        db.flush()
+        db.add(Token(user_id=user.id, token_hash=token_hash(token), scope="read"))
+    return token
+
+
+@contextmanager
+def api(environment: dict[str, str], token: str) -> Iterator[tuple[httpx.Client, int]]:
+    """A client of an API process that is ready, and the process's id."""
+    port = choose_port(None, set(), random.Random())
+    environment |= {
+        "DROVER_PORT": str(port),
+        "DROVER_SECRET_KEYS": f"k1:{Fernet.generate_key().decode()}",
+        "DROVER_REGISTRATION_TOKEN": new_token("bench"),
+        "DROVER_LOG_LEVEL": "error",
+        "DROVER_API_WORKERS": "1",
+    }
+    process = subprocess.Popen([sys.executable, "-m", "drover_api"], env={**os.environ, **environment})
+    address = f"http://127.0.0.1:{port}"
+    try:
+        eventually("the API is ready", lambda: is_ready(address), 60)
+        headers = {"Authorization": f"Bearer {token}"}
+        with httpx.Client(base_url=f"{address}/api/v1", headers=headers, timeout=60) as client:
+            yield client, process.pid
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def is_ready(address: str) -> bool:
+    try:
+        return httpx.get(f"{address}/readyz").is_success
+    except httpx.TransportError:
+        return False
+
+
+def seconds(pieces: Callable[[], Iterable[bytes]], size: int) -> float:
+    """How long it takes to read all of them. Raises ValueError where there are not `size` bytes."""
+    started = time.perf_counter()
+    read = sum(len(piece) for piece in pieces())
+    took = time.perf_counter() - started
+    if read != size:
+        raise ValueError(f"{read} bytes instead of {size}")
+    return took
+
+
+def peak_mb(parent: int) -> float:
+    """The most memory that the process's children had resident, in MB, added up; 0 without /proc."""
+    peak = 0
+    for status in Path("/proc").glob("[0-9]*/status"):
+        try:
+            fields = dict(line.split(":", 1) for line in status.read_text().splitlines())
+        except FileNotFoundError:
+            continue  # it ended meanwhile
+        if int(fields["PPid"]) == parent:
+            peak += int(fields.get("VmHWM", "0 kB").split()[0])
+    return peak / 1000
+
+
+def measure(servers: StackServers, mib: int, rounds: int) -> None:
+    url = servers.database_url(servers.make_database())
+    s3 = S3Settings(servers.s3_endpoint, servers.make_bucket(), *S3_KEYS)
+    engine, store = create_engine(url), ObjectStore(s3)
+    run, token = make_run(engine), make_reader(engine)
+    size = store_it(engine, store, run, mib)
+    keys = [chunk_key(run.id, seq) for seq in range(size // MAX_CHUNK_BYTES)]
+    print(f"a log of {size / 1e6:.0f} MB in {len(keys)} chunks")
+    ratios = []
+    with api(service_env(url, servers.redis_url(1), s3), token) as (client, process):
+
+        def answer() -> Iterator[bytes]:
+            with client.stream("GET", f"/job-runs/{run.id}/log", params={"format": "ansi"}) as reply:
+                yield from reply.raise_for_status().iter_bytes(PIECE)
+
+        client.get(f"/job-runs/{run.id}/log", headers={"Range": "bytes=0-99"}).raise_for_status()  # warm
+        before = peak_mb(process)
+        for _ in range(rounds):
+            whole = seconds(lambda: store.stream(WHOLE), size)
+            chunks = seconds(lambda: map(store.get, keys), size)
+            served = seconds(answer, size)
+            ratios.append(whole / served)
+            rates = (
+                f"{size / whole / 1e6:>5.0f}, {size / chunks / 1e6:>5.0f}, {size / served / 1e6:>5.0f} MB/s"
+            )
+            print(f"  one object, its chunks, the API: {rates}   ratio {ratios[-1]:.2f}")
+        print(f"memory of the API, at most: {before:.0f} MB before, {peak_mb(process):.0f} MB after")
+    print(f"ratio to one object, median of {rounds}: {statistics.median(ratios):.2f} (target: at least 0.5)")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--mib", type=int, default=128)
+    parser.add_argument("--rounds", type=int, default=3)
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="drover-bench-") as home:
+        servers = StackServers(Path(home))
+        try:
+            servers.start()
+            measure(servers, options.mib, options.rounds)
+        finally:
+            servers.stop()
+
+
+if __name__ == "__main__":
+    main()
