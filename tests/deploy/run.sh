@@ -17,10 +17,11 @@ compose=("$work/venv/bin/podman-compose" --env-file "$work/env" -p "$project"
     -f docker-compose.yml -f tests/deploy/compose.proof.yml)
 
 install_tools() {
-    if ! command -v podman runc debootstrap catatonit > /dev/null; then
+    local packages=(podman runc debootstrap catatonit netavark aardvark-dns iptables)
+    if ! dpkg --status "${packages[@]}" > /dev/null 2>&1; then
         apt-get update -q > /dev/null
-        DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends \
-            podman runc debootstrap catatonit netavark aardvark-dns iptables > "$work/apt.log" 2>&1
+        DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends "${packages[@]}" \
+            > "$work/apt.log" 2>&1
     fi
     if [ ! -x "$work/venv/bin/podman-compose" ]; then
         python3 -m venv "$work/venv" && "$work/venv/bin/pip" install -q podman-compose 2> "$work/pip.log"
