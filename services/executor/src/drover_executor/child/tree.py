@@ -6,6 +6,7 @@ import os
 import select
 import signal
 import sys
+import time
 from pathlib import Path
 
 _PR_SET_PDEATHSIG = 1
@@ -69,17 +70,22 @@ def kill_all(pids: list[int]) -> None:
             os.kill(pid, signal.SIGKILL)
 
 
-def end_below(root: int) -> dict[int, int]:
+def end_below(root: int, seconds: float = 5.0) -> dict[int, int]:
     """Kill everything below this process (`root` is its own pid) and collect it: pid → wait status.
 
-    Each round waits for one death, so that what was started meanwhile is found in the next.
+    What was started meanwhile is found in the next round. What may not be killed, because it became another
+    user's, is left after `seconds`: it must not keep the run from ending.
     """
     ended: dict[int, int] = {}
-    with contextlib.suppress(ChildProcessError):
-        while True:
-            kill_all(descendants(root))
-            pid, status = os.waitpid(-1, 0)
-            ended[pid] = status
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        left = descendants(root)
+        kill_all(left)
+        await_end(left, max(0.0, deadline - time.monotonic()))
+        collected = reap()
+        ended |= collected
+        if not left and not collected:
+            break
     return ended
 
 
@@ -95,14 +101,15 @@ def reap() -> dict[int, int]:
     return ended
 
 
-def await_end(pids: list[int], seconds: float = 1.0) -> None:
-    """Wait until processes that are not this one's children have ended, or `seconds` for each have passed."""
+def await_end(pids: list[int], seconds: float) -> None:
+    """Wait until these processes have ended, this one's children or not, or `seconds` have passed."""
+    deadline = time.monotonic() + seconds
     for pid in pids:
         try:
             descriptor = os.pidfd_open(pid)
         except OSError:
             continue
         try:
-            select.select([descriptor], [], [], seconds)
+            select.select([descriptor], [], [], max(0.0, deadline - time.monotonic()))
         finally:
             os.close(descriptor)

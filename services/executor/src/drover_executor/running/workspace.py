@@ -11,6 +11,7 @@ import fcntl
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,7 @@ from drover_executor.child import tree
 from drover_executor.child.spec import SPOOL
 from drover_executor.running.ending import is_kept
 
+_KILL_SECONDS = 5.0  # what may not be killed must not keep the run from ending
 RUN_VARIABLE = "DROVER_JOB_RUN_ID"  # stands in the environment of every process of a run
 
 
@@ -60,9 +62,10 @@ class Workspace:
     def kill_processes(self) -> None:
         """End every process of this run that is still there, whatever became of its parents."""
         marker = f"{RUN_VARIABLE}={self.run_id}".encode()
-        while left := tree.with_environment(marker):
+        deadline = time.monotonic() + _KILL_SECONDS
+        while time.monotonic() < deadline and (left := tree.with_environment(marker)):
             tree.kill_all(left)
-            tree.await_end(left)
+            tree.await_end(left, max(0.0, deadline - time.monotonic()))
 
 
 @contextlib.contextmanager
