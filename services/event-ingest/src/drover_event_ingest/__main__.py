@@ -1,4 +1,6 @@
-"""`python -m drover_event_ingest`: job events from the stream into the database."""
+"""`python -m drover_event_ingest`: job events from the stream into the database; `… dead-letters` is for what
+could not be stored.
+"""
 
 import gc
 import sys
@@ -9,13 +11,14 @@ from drover_shared.db.engine import check_database, make_engine
 from drover_shared.logging import configure
 from drover_shared.messages.streams import EVENTS_GROUP, EVENTS_STREAM
 from drover_shared.process import run_main, stop_on_signals
-from drover_shared.settings import Environment, LogSettings
+from drover_shared.settings import Environment, LogSettings, SettingsError
 from drover_shared.streams.bells import ring_runs
 from drover_shared.streams.group import GroupSettings, stream_client
 from drover_shared.streams.service import run_stream_service
 from drover_shared.streams.worker import Work
 
 from drover_event_ingest.batches import Load, prepare
+from drover_event_ingest.letters_command import run_command
 from drover_event_ingest.partitions import keep_partitions
 from drover_event_ingest.settings import Settings
 from drover_event_ingest.store import EventStore
@@ -23,6 +26,16 @@ from drover_event_ingest.store import EventStore
 
 def main() -> int:
     env = Environment()
+    match sys.argv[1:]:
+        case []:
+            return serve(env)
+        case ["dead-letters", *arguments]:
+            return run_command(arguments, env)
+        case other:
+            raise SettingsError(f"unknown arguments {other}: the command is dead-letters")
+
+
+def serve(env: Environment) -> int:
     settings = Settings.read(env)
     configure("event-ingest", LogSettings.read(env))
     stop = stop_on_signals()
