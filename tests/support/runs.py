@@ -1,11 +1,12 @@
 """Jobs and runs as rows, for tests that begin behind the API."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from drover_shared.db.models import InventorySnapshot, Job, JobRun
+from drover_shared.db.models import Executor, InventorySnapshot, Job, JobRun
 from drover_shared.ids import new_run_id, new_token, token_hash
 from sqlalchemy import Connection, Engine, insert
 
@@ -55,6 +56,16 @@ def add_run(
     }
     connection.execute(insert(JobRun).values(**(row | values)))
     return RunRow(run_id, job_id, token)
+
+
+def add_executor(engine: Engine, slots: int, name: str = "one", pools: Sequence[str] = ("default",)) -> None:
+    """An executor that was seen just now."""
+    with engine.begin() as connection:
+        connection.execute(
+            insert(Executor).values(
+                name=name, pools=list(pools), slots=slots, version="1", token_hash=token_hash(name)
+            )
+        )
 
 
 def make_run(engine: Engine) -> RunRow:

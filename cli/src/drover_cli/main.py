@@ -4,14 +4,19 @@ from typing import Annotated
 
 import typer
 
-from drover_cli import commands_demo, commands_stack, console
+from drover_cli import commands_admin, commands_demo, commands_stack, console
 from drover_cli.console import told_plainly
 from drover_cli.local.control import Stack
 from drover_cli.paths import ROOT
 from drover_cli.tools import benches, checks
 from drover_cli.tools.locks import compile_all
 
+# For commands that hand their arguments, options and --help too, to another program.
+PASSING_ON = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
+
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Drover runs Ansible for teams.")
+admin = typer.Typer(no_args_is_help=True, help="What an operator needs now and then.")
+app.add_typer(admin, name="admin", rich_help_panel="The stack on this machine")
 
 
 def here() -> Stack:
@@ -56,19 +61,19 @@ def logs(
     commands_stack.logs(here(), service, follow=follow)
 
 
-@app.command(
-    rich_help_panel="Development",
-    context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []},
-)
+@admin.command(context_settings=PASSING_ON)
+def dead_letters(context: typer.Context) -> None:
+    """List, show and replay what could not be stored; -h tells more."""
+    raise typer.Exit(commands_admin.dead_letters(here(), context.args))
+
+
+@app.command(rich_help_panel="Development", context_settings=PASSING_ON)
 def test(context: typer.Context) -> None:
     """Run the tests on servers of their own; arguments go to pytest."""
     raise typer.Exit(checks.test(ROOT, context.args))
 
 
-@app.command(
-    rich_help_panel="Development",
-    context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []},
-)
+@app.command(rich_help_panel="Development", context_settings=PASSING_ON)
 def bench(
     context: typer.Context,
     name: Annotated[str, typer.Argument(help="What to measure; left out, all that can be.")] = "",

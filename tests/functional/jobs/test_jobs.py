@@ -41,7 +41,7 @@ class TestReading:
         assert reason["code"] == "template_busy"
         assert f"Job {first.id} " in reason["detail"]
         reason = admin.get(f"/jobs/{third.id}").get_json()["pending_reason"]
-        assert (reason["code"], reason["queue_position"]) == ("scheduling", 2)
+        assert (reason["code"], reason["queue_position"]) == ("no_executor", 2)
 
     def test_a_running_job_has_the_summary_of_its_run(
         self, admin: Api, executor: Executor, queued: QueuedJob, api_deps: Deps

@@ -161,7 +161,7 @@ def test_finish_ends_job_and_run_together(
 ) -> None:
     token = claimed(session, queued, executor).run_token
     start(session, queued.run_id, token, None, TERMS)
-    assert finish(session, queued.run_id, token, ending(state, error_reason=reason)) is None
+    assert finish(session, queued.run_id, token, ending(state, error_reason=reason)).missing is None
     session.commit()
     assert states(session, queued) == (job_status, state)
 
@@ -190,12 +190,13 @@ def test_finish_names_what_is_missing_until_all_is_stored(
     start(session, queued.run_id, token, None, TERMS)
     last = ending(last_seq=10, log_chunks=2, log_bytes=7)
     _store(session, queued, "{[2,5),[8,9)}", "{[1,2)}", 3)
-    missing = finish(session, queued.run_id, token, last)
+    missing = finish(session, queued.run_id, token, last).missing
     assert missing is not None
     assert missing.missing == [[1, 1], [5, 7], [9, 10]]
     assert missing.missing_log == [[0, 0]]
     _store(session, queued, "{[1,11)}", "{[0,2)}", 7)
-    assert finish(session, queued.run_id, token, last) is None
+    again = finish(session, queued.run_id, token, last)
+    assert (again.missing, again.ended_job) == (None, None)
 
 
 def test_a_finished_attempt_ends_only_once(session: Session, queued: QueuedJob, executor: Executor) -> None:
@@ -256,12 +257,24 @@ def test_registering_again_keeps_the_id_and_ends_the_old_token(session: Session)
         known_executor(session, first)
 
 
-def test_the_next_run_is_the_most_urgent_of_the_executors_pools(session: Session, executor: Executor) -> None:
-    add_queued_job(session)
-    urgent = add_queued_job(session, priority=5)
-    add_queued_job(session, pool="dmz", priority=9)
-    assert next_run(session, executor, None) == urgent.run_id
+def test_the_next_run_is_the_one_that_waits_longest(session: Session, executor: Executor) -> None:
+    first = add_queued_job(session)
+    add_queued_job(session, priority=5)  # the scheduler has weighed it already
+    add_queued_job(session, pool="dmz")
+    assert next_run(session, executor, None) == first.run_id
     assert next_run(session, executor, ["dmz"]) is None
+
+
+def test_an_attempt_is_not_to_be_had_before_its_back_off_is_over(
+    session: Session, queued: QueuedJob, executor: Executor
+) -> None:
+    session.execute(text("UPDATE job_runs SET available_at = now() + interval '1 minute'"))
+    assert next_run(session, executor, None) is None
+    with pytest.raises(ConflictError, match="waits a while"):
+        claim(session, queued.run_id, executor, TERMS)
+    session.execute(text("UPDATE job_runs SET available_at = now()"))
+    assert next_run(session, executor, None) == queued.run_id
+    claim(session, queued.run_id, executor, TERMS)
 
 
 def _store(session: Session, queued: QueuedJob, events: str, chunks: str, size: int) -> None:

@@ -8,12 +8,11 @@ from uuid import UUID
 
 import pytest
 import redis
-from drover_scheduler.pending import jobs_in_turn
 from drover_scheduler.scheduler import Tick, schedule_job
 from drover_shared.clock import SystemClock
 from drover_shared.ids import new_run_id
 from sqlalchemy import Engine, create_engine, text
-from support.runs import add_job
+from support.runs import add_executor, add_job
 
 
 @dataclass
@@ -81,9 +80,9 @@ def test_a_message_makes_the_first_attempt(engine: Engine, bell: Heard) -> None:
 
 def test_a_second_message_and_one_about_nothing_are_harmless(engine: Engine, bell: Heard) -> None:
     job_id = job(engine)
-    assert schedule_job(engine, bell, new_run_id, job_id, "message")
-    assert not schedule_job(engine, bell, new_run_id, job_id, "message")
-    assert not schedule_job(engine, bell, new_run_id, 987654, "message")
+    assert schedule_job(engine, bell, new_run_id, job_id, "message") == 1
+    assert schedule_job(engine, bell, new_run_id, job_id, "message") == 0
+    assert schedule_job(engine, bell, new_run_id, 987654, "message") == 0
     assert rows(engine, "SELECT count(*) FROM job_runs") == [(1,)]
 
 
@@ -98,13 +97,13 @@ def test_the_tick_finds_what_no_message_told(engine: Engine, tick: Tick, bell: H
 def test_jobs_of_a_template_run_one_at_a_time(engine: Engine, tick: Tick, bell: Heard) -> None:
     first, second = job(engine, job_template_id=7), job(engine, job_template_id=7)
     other = job(engine, job_template_id=8)
-    assert not schedule_job(engine, bell, new_run_id, second, "message")  # its elder is ahead
     tick.run()
     assert [status(engine, each) for each in (first, second, other)] == ["queued", "pending", "queued"]
+    assert not schedule_job(engine, bell, new_run_id, second, "message")
     finish(engine, first)
-    assert not schedule_job(engine, bell, new_run_id, job(engine, job_template_id=7), "message")
-    tick.run()
-    assert status(engine, second) == "queued"
+    third = job(engine, job_template_id=7)
+    assert schedule_job(engine, bell, new_run_id, first, "message")  # the message of its end
+    assert [status(engine, each) for each in (second, third)] == ["queued", "pending"]
 
 
 def test_jobs_of_a_template_that_allows_it_run_together(engine: Engine, tick: Tick) -> None:
@@ -115,15 +114,13 @@ def test_jobs_of_a_template_that_allows_it_run_together(engine: Engine, tick: Ti
 
 def test_canceled_jobs_end_before_an_executor_has_them(engine: Engine, tick: Tick, bell: Heard) -> None:
     waiting = job(engine, cancel_requested=True)
-    queued, claimed, told = job(engine), job(engine), job(engine, cancel_requested=True)
-    assert not schedule_job(engine, bell, new_run_id, told, "message")
-    for each in (queued, claimed):
-        schedule_job(engine, bell, new_run_id, each, "message")
+    queued, claimed = job(engine), job(engine)
+    assert schedule_job(engine, bell, new_run_id, waiting, "message") == 2
     change(engine, "UPDATE jobs SET cancel_requested = true")
     change(engine, "UPDATE job_runs SET state = 'starting' WHERE job_id = :id", id=claimed)
     tick.run()
-    statuses = [status(engine, each) for each in (waiting, queued, claimed, told)]
-    assert statuses == ["canceled", "canceled", "queued", "canceled"]
+    statuses = [status(engine, each) for each in (waiting, queued, claimed)]
+    assert statuses == ["canceled", "canceled", "queued"]
     assert rows(engine, "SELECT state FROM job_runs WHERE job_id = :id", id=queued) == [("canceled",)]
 
 
@@ -138,6 +135,7 @@ def others(database_url: str) -> Iterator[list[Engine]]:
 def test_schedulers_that_race_make_one_run_each(
     engine: Engine, others: list[Engine], redis_client: redis.Redis
 ) -> None:
+    add_executor(engine, slots=60)
     free = [job(engine, job_template_id=1, allow_simultaneous=True) for _ in range(50)]
     single = [job(engine, job_template_id=template) for template in (2, 3, 4) for _ in range(5)]
     start = threading.Barrier(2 * len(others))
@@ -163,13 +161,3 @@ def test_schedulers_that_race_make_one_run_each(
         engine,
         "SELECT job_template_id, count(*) FROM jobs WHERE status = 'queued' GROUP BY 1 ORDER BY 1",
     ) == [(1, 50), (2, 1), (3, 1), (4, 1)]
-
-
-def test_a_long_line_hides_nobody(engine: Engine) -> None:
-    with engine.begin() as connection:
-        add_job(connection, job_template_id=1, status="queued")
-        for _ in range(300):
-            add_job(connection, job_template_id=1)
-    late, free = job(engine, job_template_id=2), job(engine)
-    with engine.connect() as connection:
-        assert jobs_in_turn(connection, at_once=10) == [late, free]

@@ -13,8 +13,8 @@ from drover_shared.queue import Doorbell
 from sqlalchemy import Engine, text
 from support.runs import RunRow, add_job, add_run
 
-PAST = datetime.now(UTC) - timedelta(minutes=10)
-FUTURE = datetime.now(UTC) + timedelta(minutes=10)
+PAST = datetime.now(UTC) - timedelta(hours=10)
+FUTURE = datetime.now(UTC) + timedelta(hours=10)
 
 
 @pytest.fixture
@@ -74,7 +74,7 @@ def test_a_lost_run_is_followed_by_attempts_until_none_is_left(
         assert rows(engine, "SELECT attempt_number FROM job_runs r JOIN jobs ON current_run_id = r.id") == [
             (number,)
         ]
-        assert redis_client.llen("runs.default") == number - 1
+        assert redis_client.llen("runs.default") == 1  # the third waits a while and rings then
         change(
             engine,
             "UPDATE job_runs SET state = 'starting', lease_expires_at = :past WHERE state = 'pending'",
@@ -106,6 +106,44 @@ def test_a_run_past_its_time_and_the_grace_fails(engine: Engine, tick: Tick) -> 
     assert rows(
         engine, "SELECT count(*) FROM job_runs WHERE state = 'failed' AND error_reason = 'timeout'"
     ) == [(1,)]
+
+
+def test_a_third_attempt_waits_a_while_before_it_rings(
+    engine: Engine, tick: Tick, redis_client: redis.Redis
+) -> None:
+    held_run(engine, attempt_number=2, lease_expires_at=PAST)
+    tick.run()
+    assert attempts(engine) == [(2, "lost", "executor_lost"), (3, "pending", None)]
+    change(engine, "UPDATE job_runs SET rung_at = now() - interval '3 seconds'")
+    tick.run()
+    assert redis_client.llen("runs.default") == 0
+    change(engine, "UPDATE job_runs SET available_at = now() WHERE available_at > now()")
+    tick.run()
+    assert redis_client.llen("runs.default") == 1
+
+
+def test_a_run_that_does_not_get_started_in_time_is_the_platforms_error(engine: Engine, tick: Tick) -> None:
+    queued = {"status": "queued", "start_timeout_seconds": 60}
+    slow = {"state": "starting", "lease_expires_at": FUTURE, "claimed_at": PAST}
+    held_run(engine, queued, **slow)
+    held_run(engine, queued, **(slow | {"claimed_at": FUTURE}))
+    held_run(engine, queued | {"start_timeout_seconds": 0}, **slow)
+    tick.run()
+    assert jobs(engine) == [("error", "start_timeout"), ("queued", None), ("queued", None)]
+
+
+def test_a_job_that_waits_longer_than_it_may_ends(engine: Engine, tick: Tick) -> None:
+    late = {"waiting_timeout_seconds": 60, "created_at": PAST}
+    with engine.begin() as connection:
+        add_job(connection, **late, executor_pool="nobody")
+    held_run(engine, late | {"status": "queued"}, state="pending")
+    held_run(engine, late | {"status": "queued"}, state="starting", lease_expires_at=FUTURE)
+    held_run(engine, late | {"status": "queued", "waiting_timeout_seconds": 0}, state="pending")
+    held_run(engine, late | {"status": "queued", "started_at": PAST}, state="pending", attempt_number=2)
+    tick.run()
+    ended = ("error", "waiting_timeout")
+    assert jobs(engine) == [ended, ended, ("queued", None), ("queued", None), ("queued", None)]
+    assert rows(engine, "SELECT error_reason FROM job_runs WHERE state = 'failed'") == [("waiting_timeout",)]
 
 
 def test_a_run_nobody_claims_is_rung_again(engine: Engine, tick: Tick, redis_client: redis.Redis) -> None:

@@ -1,7 +1,7 @@
 """How each service of the stack is started: its command, and no more of the environment than it needs."""
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from drover_cli.local import servers
@@ -83,6 +83,11 @@ class Specs:
     def create_admin(self) -> Program:
         env = self._env("api") | {"DROVER_ADMIN_PASSWORD": self._secrets.admin_password}
         return self._program("create-admin", "drover_api", env, "create-admin")
+
+    def dead_letters(self, arguments: Sequence[str]) -> Program:
+        return self._program(
+            "dead-letters", "drover_event_ingest", self._database(), "dead-letters", *arguments
+        )
 
     def _program(self, name: str, module: str, env: Mapping[str, str], *arguments: str) -> Program:
         python = EXECUTOR_PYTHON if name == "executor" else MAIN_PYTHON

@@ -1,29 +1,35 @@
-"""Making a run attempt for a job that waits.
+"""Making run attempts for jobs that wait.
 
 Lock order, here and everywhere: the job's row before its runs' rows.
 """
 
 from dataclasses import dataclass
+from datetime import timedelta
 from uuid import UUID
 
 from drover_shared.db.models import Job, JobRun
 from drover_shared.db.transitions import move_job
-from drover_shared.domain.reasons import Reason
 from drover_shared.domain.states import JobStatus
 from drover_shared.ids import IdSource
-from sqlalchemy import Connection, Row, func, insert, select, text
+from sqlalchemy import Connection, func, insert, select, text
 
-_TEMPLATE_LOCK = 0x64726F  # the first half of an advisory lock's key; the second is the template's id
+from drover_scheduler.line import Candidate, next_in_line, room
 
-_IS_NEXT = text("""
-    SELECT NOT EXISTS (
-        SELECT FROM jobs WHERE status IN ('queued', 'running') AND job_template_id = :template
-    ) AND :job = (
-        SELECT id FROM jobs
-        WHERE status = 'pending' AND NOT allow_simultaneous AND NOT cancel_requested
-          AND job_template_id = :template
-        ORDER BY priority DESC, id LIMIT 1
-    )
+# The first half of an advisory lock's key; the second is an id, or a hash of a name.
+_TEMPLATE_LOCK = 0x64726F
+_INVENTORY_LOCK = 0x647270
+_POOL_LOCK = 0x647271
+
+BACK_OFF_SECONDS = 10  # before the third attempt; the second follows at once, its lease was wait enough
+MAX_BACK_OFF_SECONDS = 300
+
+_LOCK_POOL = text("SELECT pg_advisory_xact_lock(:space, hashtext(:pool))")
+_TRY_LOCK = text("SELECT pg_try_advisory_xact_lock(:space, CAST(:id % 2147483647 AS integer))")
+_OF_TEMPLATE = text("""
+    SELECT count(*) FROM jobs WHERE status IN ('queued', 'running') AND job_template_id = :id
+""")
+_OF_INVENTORY = text("""
+    SELECT count(*) FROM jobs WHERE status IN ('queued', 'running') AND inventory_id = :id
 """)
 
 
@@ -33,59 +39,86 @@ class WaitingRun:
 
     id: UUID
     pool: str
+    job_id: int
 
 
-_Job = Row[int, int | None, bool, bool, str]
-_COLUMNS = (
-    Job.id,
-    Job.job_template_id,
-    Job.allow_simultaneous,
-    Job.cancel_requested,
-    Job.executor_pool,
-)
+def fill_pool(connection: Connection, pool: str, new_id: IdSource) -> list[WaitingRun]:
+    """Make first attempts of a pool's jobs, as many as may wait there, in the line's order.
 
-
-def make_first_attempt(connection: Connection, job_id: int, new_id: IdSource) -> WaitingRun | None:
-    """Make the first run of a pending job; None where it is not this one's turn (or no longer pending).
-
-    A job whose row another scheduler holds is left to that one.
+    One scheduler at a time judges a pool, until its transaction ends. A job whose row somebody else holds
+    is left for the next time.
     """
-    job = connection.execute(
-        select(*_COLUMNS)
-        .where(Job.id == job_id, Job.status == JobStatus.PENDING)
+    if room(connection, pool) == 0:
+        return []
+    connection.execute(_LOCK_POOL, {"space": _POOL_LOCK, "pool": pool})
+    free = room(connection, pool)
+    if free == 0:
+        return []
+    made = (_first_attempt(connection, one, pool, new_id) for one in next_in_line(connection, pool, free))
+    return [run for run in made if run is not None]
+
+
+def _first_attempt(
+    connection: Connection, candidate: Candidate, pool: str, new_id: IdSource
+) -> WaitingRun | None:
+    job_id = candidate.job_id
+    held = connection.scalar(
+        select(Job.id)
+        .where(Job.id == job_id, Job.status == JobStatus.PENDING, Job.cancel_requested.is_(False))
         .with_for_update(skip_locked=True)
-    ).one_or_none()
-    if job is None:
-        return None
-    if job.cancel_requested:
-        move_job(connection, job.id, JobStatus.CANCELED, error_reason=Reason.CANCELED)
-        return None
-    if must_wait(connection, job):
-        return None
-    run = add_run(connection, job.id, 1, job.executor_pool, new_id)
-    if not move_job(connection, job.id, JobStatus.QUEUED, current_run_id=run.id):
-        raise RuntimeError(f"job {job.id} moved although its row is locked")
-    return run
-
-
-def add_run(connection: Connection, job_id: int, attempt: int, pool: str, new_id: IdSource) -> WaitingRun:
-    """Insert a pending run; it counts as rung, for whoever makes it rings right after the commit."""
-    run = WaitingRun(new_id(), pool)
-    connection.execute(
-        insert(JobRun).values(id=run.id, job_id=job_id, attempt_number=attempt, pool=pool, rung_at=func.now())
     )
+    if held is None or not _within_limits(connection, candidate):
+        return None
+    run = add_run(connection, job_id, 1, pool, new_id)
+    if not move_job(connection, job_id, JobStatus.QUEUED, current_run_id=run.id):
+        raise RuntimeError(f"job {job_id} moved although its row is locked")
     return run
 
 
-def must_wait(connection: Connection, job: _Job) -> bool:
-    """Whether another job of the same template lives or is ahead in the line.
+def _within_limits(connection: Connection, candidate: Candidate) -> bool:
+    """Whether the limits leave a place, with what this transaction has made already.
 
-    The lock ends with the transaction: two schedulers never judge jobs of one template at the same time.
+    The locks end with the transaction: two schedulers, at two pools, never fill the last place of one limit
+    both. Where one is taken nobody waits for it, so nothing deadlocks; the next tick looks again.
     """
-    if job.allow_simultaneous or job.job_template_id is None:
-        return False
-    connection.execute(
-        text("SELECT pg_advisory_xact_lock(:space, CAST(:template % 2147483647 AS integer))"),
-        {"space": _TEMPLATE_LOCK, "template": job.job_template_id},
+    limits = (
+        (candidate.template_limit, _TEMPLATE_LOCK, _OF_TEMPLATE, candidate.template),
+        (candidate.inventory_limit, _INVENTORY_LOCK, _OF_INVENTORY, candidate.inventory),
     )
-    return not connection.scalar(_IS_NEXT, {"template": job.job_template_id, "job": job.id})
+    for limit, space, count, of_id in limits:
+        if limit == 0:
+            continue
+        if not connection.scalar(_TRY_LOCK, {"space": space, "id": of_id}):
+            return False
+        if (connection.scalar(count, {"id": of_id}) or 0) >= limit:
+            return False
+    return True
+
+
+def add_run(
+    connection: Connection, job_id: int, attempt: int, pool: str, new_id: IdSource, wait_seconds: int = 0
+) -> WaitingRun:
+    """Insert a pending run that may be claimed in `wait_seconds`.
+
+    It counts as rung, for whoever makes it rings right after the commit.
+    """
+    run = WaitingRun(new_id(), pool, job_id)
+    available_at = func.now() + timedelta(seconds=wait_seconds) if wait_seconds else None
+    connection.execute(
+        insert(JobRun).values(
+            id=run.id,
+            job_id=job_id,
+            attempt_number=attempt,
+            pool=pool,
+            rung_at=func.now(),
+            available_at=available_at,
+        )
+    )
+    return run
+
+
+def back_off_seconds(attempt: int) -> int:
+    """How long attempt number `attempt` waits after the one before it was lost."""
+    if attempt <= 2:  # noqa: PLR2004 - the first that follows a loss
+        return 0
+    return int(min(MAX_BACK_OFF_SECONDS, BACK_OFF_SECONDS * 2 ** min(attempt - 3, 10)))

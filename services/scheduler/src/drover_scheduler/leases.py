@@ -1,4 +1,4 @@
-"""Runs whose executor stopped answering, and runs that it did not stop in time."""
+"""Runs whose executor stopped answering, and runs that it did not start or stop in time."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,9 +10,9 @@ from drover_shared.db.transitions import move_job, move_run
 from drover_shared.domain.reasons import SENTENCES, Reason
 from drover_shared.domain.states import JobStatus, RunState
 from drover_shared.ids import IdSource
-from sqlalchemy import ColumnElement, Connection, Row, func, select, update
+from sqlalchemy import ColumnElement, Connection, Row, and_, func, or_, select, update
 
-from drover_scheduler.attempts import WaitingRun, add_run
+from drover_scheduler.attempts import WaitingRun, add_run, back_off_seconds
 
 AT_ONCE = 100
 TIMEOUT_GRACE_SECONDS = 60.0  # the executor ends a playbook in time itself; this is for one that does not
@@ -21,9 +21,10 @@ _HELD = (RunState.STARTING, RunState.RUNNING)
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """A run that was ended here, and the attempt that follows it, if any."""
+    """A run that was ended here, and the attempt that follows it at once, if any."""
 
     run_id: UUID
+    job_id: int
     next_run: WaitingRun | None = None
 
 
@@ -53,25 +54,26 @@ def lose_run(
     ):
         return None
     if job.current_run_id != run_id:
-        return Ended(run_id)
+        return Ended(run_id, job_id)
     attempt = connection.scalars(select(JobRun.attempt_number).where(JobRun.id == run_id)).one()
     if job.cancel_requested:
         move_job(connection, job_id, JobStatus.CANCELED, error_reason=Reason.CANCELED)
-        return Ended(run_id)
+        return Ended(run_id, job_id)
     if attempt >= job.max_attempts:
         _end_job(connection, job_id, JobStatus.ERROR, Reason.EXECUTOR_LOST)
-        return Ended(run_id)
-    run = add_run(connection, job_id, attempt + 1, job.executor_pool, new_id)
+        return Ended(run_id, job_id)
+    pause = back_off_seconds(attempt + 1)
+    run = add_run(connection, job_id, attempt + 1, job.executor_pool, new_id, pause)
     _queue_again(connection, job_id, run.id)
-    return Ended(run_id, run)
+    return Ended(run_id, job_id, None if pause else run)
 
 
 def overdue_runs(connection: Connection) -> Sequence[tuple[UUID, int]]:
-    """(run id, job id) of runs that ran longer than their job's time-out and the grace allow."""
+    """(run id, job id) of runs past their job's time: to run and the grace, or to get started."""
     rows = connection.execute(
         select(JobRun.id, JobRun.job_id)
         .join(Job, Job.id == JobRun.job_id)
-        .where(JobRun.state == RunState.RUNNING, Job.timeout_seconds > 0, _overdue())
+        .where(JobRun.state.in_(_HELD), or_(_overdue(), _slow_start()))
         .limit(AT_ONCE)
     )
     return [(row.id, row.job_id) for row in rows]
@@ -80,20 +82,19 @@ def overdue_runs(connection: Connection) -> Sequence[tuple[UUID, int]]:
 def time_out_run(connection: Connection, run_id: UUID, job_id: int) -> Ended | None:
     """End an overdue run and its job; None where somebody else was first."""
     job = _lock_job(connection, job_id)
-    still_overdue = select(Job.id).where(Job.id == job_id, Job.timeout_seconds > 0, _overdue()).exists()
-    if job is None or not move_run(
-        connection,
-        run_id,
-        RunState.FAILED,
-        JobRun.state == RunState.RUNNING,
-        still_overdue,
-        error_reason=Reason.TIMEOUT,
-        error_detail=SENTENCES[Reason.TIMEOUT],
-    ):
+    if job is None:
         return None
-    if job.current_run_id == run_id:
-        _end_job(connection, job_id, JobStatus.FAILED, Reason.TIMEOUT)
-    return Ended(run_id)
+    for late, state, status, reason in (
+        (_overdue(), RunState.RUNNING, JobStatus.FAILED, Reason.TIMEOUT),
+        (_slow_start(), RunState.STARTING, JobStatus.ERROR, Reason.START_TIMEOUT),
+    ):
+        still = select(Job.id).where(Job.id == job_id, late).exists()
+        told = {"error_reason": reason, "error_detail": SENTENCES[reason]}
+        if move_run(connection, run_id, RunState.FAILED, JobRun.state == state, still, **told):
+            if job.current_run_id == run_id:
+                _end_job(connection, job_id, status, reason)
+            return Ended(run_id, job_id)
+    return None
 
 
 def _expired(grace_seconds: float) -> ColumnElement[bool]:
@@ -102,7 +103,18 @@ def _expired(grace_seconds: float) -> ColumnElement[bool]:
 
 def _overdue() -> ColumnElement[bool]:
     allowed = func.make_interval(0, 0, 0, 0, 0, 0, Job.timeout_seconds + TIMEOUT_GRACE_SECONDS)
-    return JobRun.started_at < func.now() - allowed
+    return and_(
+        JobRun.state == RunState.RUNNING, Job.timeout_seconds > 0, JobRun.started_at < func.now() - allowed
+    )
+
+
+def _slow_start() -> ColumnElement[bool]:
+    allowed = func.make_interval(0, 0, 0, 0, 0, 0, Job.start_timeout_seconds)
+    return and_(
+        JobRun.state == RunState.STARTING,
+        Job.start_timeout_seconds > 0,
+        JobRun.claimed_at < func.now() - allowed,
+    )
 
 
 def _lock_job(connection: Connection, job_id: int) -> Row[UUID | None, bool, int, str] | None:

@@ -6,14 +6,15 @@ from uuid import UUID
 
 import redis
 from drover_shared.clock import Clock
+from drover_shared.db.models import Job
 from drover_shared.ids import IdSource
 from drover_shared.logging import get_logger
 from drover_shared.streams.bells import ring_runs
 from drover_shared.streams.failures import describe
-from sqlalchemy import Engine
+from sqlalchemy import Engine, select
 
-from drover_scheduler import housekeeping, leases, metrics, pending, waiting
-from drover_scheduler.attempts import WaitingRun, make_first_attempt
+from drover_scheduler import housekeeping, leases, line, metrics, pending, waiting
+from drover_scheduler.attempts import WaitingRun, fill_pool
 
 _log = get_logger("drover.scheduler")
 
@@ -24,16 +25,22 @@ class Bell(Protocol):
     def run_waits(self, run_id: UUID, pool: str) -> bool: ...
 
 
-def schedule_job(engine: Engine, bell: Bell, new_id: IdSource, job_id: int, found_by: str) -> bool:
-    """Make the first attempt of a pending job, then ring; False where there was nothing to do (yet)."""
+def schedule_job(engine: Engine, bell: Bell, new_id: IdSource, job_id: int, found_by: str) -> int:
+    """A job was launched, or has ended: fill its pool. Returns how many attempts were made."""
+    with engine.connect() as connection:
+        pool = connection.scalar(select(Job.executor_pool).where(Job.id == job_id))
+    return 0 if pool is None else schedule_pool(engine, bell, new_id, pool, found_by)
+
+
+def schedule_pool(engine: Engine, bell: Bell, new_id: IdSource, pool: str, found_by: str) -> int:
+    """Make attempts of the pool's next jobs while there is room, then ring. Returns how many."""
     with engine.begin() as connection:
-        run = make_first_attempt(connection, job_id, new_id)
-    if run is None:
-        return False
-    bell.run_waits(run.id, run.pool)
-    metrics.ATTEMPTS.labels(found_by).inc()
-    _log.info("run_made", job_id=job_id, job_run_id=str(run.id), pool=run.pool, found_by=found_by)
-    return True
+        made = fill_pool(connection, pool, new_id)
+    for run in made:
+        bell.run_waits(run.id, run.pool)
+        metrics.ATTEMPTS.labels(found_by).inc()
+        _log.info("run_made", job_id=run.job_id, job_run_id=str(run.id), pool=run.pool, found_by=found_by)
+    return len(made)
 
 
 class Tick:
@@ -67,9 +74,9 @@ class Tick:
         started = self._clock.monotonic()
         steps: dict[str, Callable[[], None]] = {
             "cancel": self._cancel,
-            "pending": self._schedule_pending,
             "leases": self._end_expired,
             "timeouts": self._end_overdue,
+            "pending": self._schedule_pending,
             "ring": self._ring_again,
             "housekeeping": self._keep_house,
         }
@@ -88,9 +95,9 @@ class Tick:
 
     def _schedule_pending(self) -> None:
         with self._engine.connect() as connection:
-            found = pending.jobs_in_turn(connection)
-        for job_id in found:
-            schedule_job(self._engine, self._bell, self._new_id, job_id, "tick")
+            pools = line.waiting_pools(connection)
+        for pool in pools:
+            schedule_pool(self._engine, self._bell, self._new_id, pool, "tick")
 
     def _end_expired(self) -> None:
         with self._engine.connect() as connection:
@@ -103,6 +110,7 @@ class Tick:
                 self._tell(ended, "run_lost")
 
     def _end_overdue(self) -> None:
+        metrics.TIMEOUTS.inc(pending.end_overdue(self._engine))
         with self._engine.connect() as connection:
             found = leases.overdue_runs(connection)
         for run_id, job_id in found:

@@ -45,6 +45,7 @@ def take_unheard(connection: Connection, pool: str, limit: int) -> Sequence[Wait
             JobRun.state == RunState.PENDING,
             JobRun.pool == pool,
             or_(JobRun.rung_at.is_(None), JobRun.rung_at < overdue),
+            or_(JobRun.available_at.is_(None), JobRun.available_at <= func.now()),
         )
         .order_by(JobRun.id)
         .limit(limit)
@@ -55,6 +56,6 @@ def take_unheard(connection: Connection, pool: str, limit: int) -> Sequence[Wait
         update(JobRun)
         .where(JobRun.id.in_(select(oldest.c.id)), JobRun.state == RunState.PENDING)
         .values(rung_at=func.now())
-        .returning(JobRun.id)
+        .returning(JobRun.id, JobRun.job_id)
     )
-    return [WaitingRun(run_id, pool) for run_id in sorted(rows.scalars())]
+    return [WaitingRun(row.id, pool, row.job_id) for row in sorted(rows)]

@@ -12,6 +12,8 @@ class Reason(StrEnum):
     PLAYBOOK_SYNTAX_ERROR = "playbook_syntax_error"
     PLAYBOOK_NOT_FOUND = "playbook_not_found"
     TIMEOUT = "timeout"
+    WAITING_TIMEOUT = "waiting_timeout"
+    START_TIMEOUT = "start_timeout"
     CANCELED = "canceled"
     PROJECT_UNREACHABLE = "project_unreachable"
     PROJECT_REF_NOT_FOUND = "project_ref_not_found"
@@ -27,6 +29,8 @@ SENTENCES: dict[Reason, str] = {
     Reason.PLAYBOOK_SYNTAX_ERROR: "Ansible could not read the playbook.",
     Reason.PLAYBOOK_NOT_FOUND: "The project holds no such playbook.",
     Reason.TIMEOUT: "The job ran longer than its time-out allows.",
+    Reason.WAITING_TIMEOUT: "No executor took the job within the time it may wait.",
+    Reason.START_TIMEOUT: "The executor did not get the playbook started within the time it may take.",
     Reason.CANCELED: "A user canceled the job.",
     Reason.PROJECT_UNREACHABLE: "The project's repository did not answer or refused access.",
     Reason.PROJECT_REF_NOT_FOUND: "The project's repository has no such branch, tag or commit.",

@@ -11,7 +11,7 @@ from drover_shared.db.transitions import move_run
 from drover_shared.domain.errors import ConflictError, GoneError, UnauthenticatedError
 from drover_shared.domain.states import FINAL_RUN_STATES, RunState
 from drover_shared.ids import new_token, token_hash
-from sqlalchemy import ColumnElement, func, select, update
+from sqlalchemy import ColumnElement, func, or_, select, update
 from sqlalchemy.orm import Session
 
 MakeToken = Callable[[str], str]
@@ -64,6 +64,7 @@ def claim(
         run_id,
         RunState.STARTING,
         JobRun.pool.in_(executor.pools),
+        is_available(),
         executor_id=executor.id,
         claimed_at=func.now(),
         **values,
@@ -73,6 +74,11 @@ def claim(
     lease = session.scalars(select(JobRun.lease_expires_at).where(JobRun.id == run_id)).one()
     assert lease is not None  # noqa: S101 - set just above, in this transaction
     return Claim(run_token, stream_token, lease)
+
+
+def is_available() -> ColumnElement[bool]:
+    """Whether a run's back-off is over, by the database's clock."""
+    return or_(JobRun.available_at.is_(None), JobRun.available_at <= func.now())
 
 
 def _claimed_again(session: Session, run_id: UUID, executor: Executor, values: dict[str, Any]) -> bool:
@@ -90,11 +96,14 @@ def _claimed_again(session: Session, run_id: UUID, executor: Executor, values: d
 
 
 def _why_not(session: Session, run_id: UUID, executor: Executor) -> Exception:
-    run = session.execute(select(JobRun.state, JobRun.pool).where(JobRun.id == run_id)).one_or_none()
+    query = select(JobRun.state, JobRun.pool, JobRun.available_at, func.now().label("now"))
+    run = session.execute(query.where(JobRun.id == run_id)).one_or_none()
     if run is None or run.state in FINAL_RUN_STATES:
         return GoneError(_OVER)
     if run.state != RunState.PENDING:
         return ConflictError("An executor has claimed this run already.")
+    if run.available_at is not None and run.available_at > run.now:
+        return ConflictError("This attempt waits a while, because the one before it was lost.")
     if executor.draining:
         return ConflictError("This executor drains and takes no more work.")
     return ConflictError(f"This executor does not serve the pool {run.pool!r}.")

@@ -5,13 +5,15 @@ from dataclasses import dataclass
 from hmac import compare_digest
 from uuid import UUID
 
-from drover_shared.db.models import Executor, ExecutorPool, Job, JobRun
+from drover_shared.db.models import Executor, ExecutorPool, JobRun
 from drover_shared.domain.errors import ForbiddenError, UnauthenticatedError
 from drover_shared.domain.states import RunState
 from drover_shared.ids import new_token, token_hash
 from sqlalchemy import func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
+
+from drover_api.internal.attempts import is_available
 
 MakeToken = Callable[[str], str]
 EXECUTOR_TOKEN_PREFIX = "drexec"  # noqa: S105 - what tokens start with, not one
@@ -95,17 +97,17 @@ def seen(session: Session, executor: Executor) -> bool:
 
 
 def next_run(session: Session, executor: Executor, pools: Sequence[str] | None) -> UUID | None:
-    """The run an executor should claim next: highest priority, then oldest; None where nothing waits.
+    """The run an executor should claim next, the one that waits longest; None where nothing waits.
 
-    `pools` narrows the executor's own. It reserves nothing: the claim decides who gets the run.
+    The scheduler made the runs in the order of priority and fairness. `pools` narrows the executor's own.
+    It reserves nothing: the claim decides who gets the run.
     """
     served = executor.pools if pools is None else sorted(set(executor.pools) & set(pools))
     if executor.draining or not served:
         return None
     return session.scalars(
         select(JobRun.id)
-        .join(Job, Job.id == JobRun.job_id)
-        .where(JobRun.state == RunState.PENDING, JobRun.pool.in_(served))
-        .order_by(Job.priority.desc(), JobRun.id)
+        .where(JobRun.state == RunState.PENDING, JobRun.pool.in_(served), is_available())
+        .order_by(JobRun.id)
         .limit(1)
     ).one_or_none()

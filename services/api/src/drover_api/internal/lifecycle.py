@@ -116,24 +116,33 @@ def _lease_of_finished(session: Session, run_id: UUID, token: str | None) -> dat
     return run.lease_expires_at
 
 
-def finish(session: Session, run_id: UUID, token: str | None, ending: Ending) -> Gaps | None:
-    """End the attempt and its job in one transaction; returns what is missing, None once all is stored.
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """What is missing, None once all is stored; and the id of the job that this very call ended."""
+
+    missing: Gaps | None
+    ended_job: int | None = None
+
+
+def finish(session: Session, run_id: UUID, token: str | None, ending: Ending) -> Finished:
+    """End the attempt and its job in one transaction.
 
     The first call decides; a repeat only reports. Raises ConflictError where the attempt ended otherwise, or
     would succeed without having started, and GoneError where the platform ended it.
     """
     run = owned_run(session, run_id, token)
+    ended_job = None
     if run.state in OWNED_STATES:
-        _end(session, run, ending)
+        ended_job = run.job_id if _end(session, run, ending) else None
         run = owned_run(session, run_id, token)
     if run.final_event_seq is None:
         raise GoneError("This attempt is over.")
     if run.state != ending.state:
         raise ConflictError(f"This attempt ended as {run.state}.")
-    return _unfinished_output(session, run)
+    return Finished(_unfinished_output(session, run), ended_job)
 
 
-def _end(session: Session, run: JobRun, ending: Ending) -> None:
+def _end(session: Session, run: JobRun, ending: Ending) -> bool:
     job = locked_job(session, run.job_id)
     reason = _reason(ending)
     moved = move_run(
@@ -153,6 +162,7 @@ def _end(session: Session, run: JobRun, ending: Ending) -> None:
         _end_job(session, job, ending, reason)
     elif ending.state is RunState.SUCCESSFUL and run.state == RunState.STARTING:
         raise ConflictError("This attempt has not started.")
+    return moved
 
 
 def _end_job(session: Session, job: Job, ending: Ending, reason: str | None) -> None:

@@ -25,6 +25,7 @@ from drover_api.internal.schemas import (
     StartedSchema,
     StartSchema,
 )
+from drover_api.jobs.after import ring_scheduler
 from drover_api.output.bell import ring_state
 
 blp = InternalBlueprint("internal-runs", "Run attempts: claim, lease, manifest, secrets, output, end")
@@ -119,8 +120,11 @@ def finish_run(body: dict[str, Any], run_id: UUID) -> Response:
     """The attempt is over; 200 once all of its output is stored, 202 with what is missing until then"""
     detail = body.pop("error_detail")
     ending = lifecycle.Ending(error_detail=None if detail is None else detail[:MAX_DETAIL], **body)
-    missing = lifecycle.finish(session(), run_id, given_token(), ending)
+    finished = lifecycle.finish(session(), run_id, given_token(), ending)
+    missing = finished.missing
     _ring(run_id)
+    if finished.ended_job is not None:
+        ring_scheduler(finished.ended_job)  # its place is free: whoever waits for it need not wait for a tick
     answer = jsonify(
         complete=missing is None,
         missing=[] if missing is None else missing.missing,

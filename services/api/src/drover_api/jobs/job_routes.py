@@ -5,6 +5,7 @@ from typing import Any
 from uuid import UUID
 
 from drover_shared.db.models import Job, JobRun
+from drover_shared.domain.states import JobStatus
 from flask import Response
 from sqlalchemy import select
 
@@ -17,6 +18,7 @@ from drover_api.http.etags import check_if_match, detail
 from drover_api.http.pages import PageQuery, page_schema, paginate
 from drover_api.http.unit import after_commit, session
 from drover_api.jobs import queries
+from drover_api.jobs.after import ring_scheduler
 from drover_api.jobs.cancel import cancel
 from drover_api.jobs.delete import delete
 from drover_api.jobs.pending import pending_reason
@@ -54,6 +56,8 @@ def cancel_job(job_id: int) -> Response:
     run_id, client = job.current_run_id, deps().redis
     if run_id is not None:
         after_commit(lambda: ring_state(client, run_id))
+    if job.status == JobStatus.CANCELED:
+        ring_scheduler(job.id)
     return detail(JobDetailSchema(), _document(job), HTTPStatus.ACCEPTED)
 
 

@@ -79,7 +79,15 @@ def _settings(command: LaunchCommand, template: JobTemplate) -> dict[str, Any]:
     chosen = {name: command.given.get(name, getattr(template, name)) for name in (*PLAIN, "become_enabled")}
     if names_a_file(chosen["limit"]):
         raise command.error("limit", "Must be a host pattern; it may not name a file with @.")
-    own = ("playbook", "allow_simultaneous", "max_attempts", "executor_pool", "priority")
+    own = (
+        "playbook",
+        "allow_simultaneous",
+        "max_attempts",
+        "executor_pool",
+        "priority",
+        "waiting_timeout_seconds",
+        "start_timeout_seconds",
+    )
     return chosen | {name: getattr(template, name) for name in own}
 
 

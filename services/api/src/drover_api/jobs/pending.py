@@ -3,13 +3,14 @@
 from datetime import timedelta
 from typing import Any
 
-from drover_shared.db.models import Executor, Job, JobRun
+from drover_shared.db.models import Executor, Inventory, Job, JobRun, JobTemplate
 from drover_shared.domain.states import JobStatus, RunState
 from sqlalchemy import ColumnElement, and_, func, or_, select
 from sqlalchemy.orm import Session
 
 ALIVE = timedelta(seconds=30)  # an executor that said nothing for longer is not counted on
 _BUSY = (RunState.STARTING, RunState.RUNNING)
+_LIVES = Job.status.in_((JobStatus.QUEUED, JobStatus.RUNNING))
 
 Reason = dict[str, Any]
 
@@ -22,8 +23,9 @@ def just_accepted() -> Reason:
 def pending_reason(session: Session, job: Job) -> Reason | None:
     """`{code, detail, queue_position}` of a job that waits, None for one that does not.
 
-    Codes: `template_busy`, `scheduling` (no attempt exists); `preparing`, `no_executor`, `executors_busy`,
-    `waiting_for_executor` (one does). The position is among the waiting of the same pool; 1 is next.
+    Codes: `template_busy`, `inventory_busy`, `scheduling` (no attempt exists); `preparing`,
+    `waiting_for_executor` (one does); `no_executor`, `executors_busy` (either way). The position is among
+    the waiting of the same pool by priority and age; another organization's share may change it.
     """
     if job.status == JobStatus.PENDING:
         return _before_an_attempt(session, job)
@@ -36,19 +38,42 @@ def pending_reason(session: Session, job: Job) -> Reason | None:
 def _before_an_attempt(session: Session, job: Job) -> Reason:
     ahead = _or_earlier(job, Job.status == JobStatus.PENDING, Job.executor_pool == job.executor_pool)
     position = _count(session, ahead) + 1
-    if not job.allow_simultaneous and job.job_template_id is not None:
-        lives = Job.status.in_((JobStatus.QUEUED, JobStatus.RUNNING))
-        waits_before = _or_earlier(job, Job.status == JobStatus.PENDING)
-        other = session.scalars(
-            select(Job.id)
-            .where(Job.job_template_id == job.job_template_id, or_(lives, waits_before))
-            .order_by(lives.desc(), Job.priority.desc(), Job.id)
-            .limit(1)
-        ).first()
-        if other is not None:
-            detail = f"Job {other} of the same template has not ended, and it runs one job at a time."
-            return _reason("template_busy", detail, position)
-    return _reason("scheduling", "The scheduler has not made an attempt yet.", position)
+    return (
+        _template_busy(session, job, position)
+        or _inventory_busy(session, job, position)
+        or _pool_busy(session, job.executor_pool, position)
+        or _reason("scheduling", "The scheduler has not made an attempt yet.", position)
+    )
+
+
+def _template_busy(session: Session, job: Job, position: int) -> Reason | None:
+    if job.job_template_id is None:
+        return None
+    same = Job.job_template_id == job.job_template_id
+    if job.allow_simultaneous:
+        limit = session.scalar(
+            select(JobTemplate.max_simultaneous).where(JobTemplate.id == job.job_template_id)
+        )
+        detail = f"{limit} jobs of the same template are at work, as many as it allows."
+        full = limit and _count(session, and_(same, _LIVES)) >= limit
+        return _reason("template_busy", detail, position) if full else None
+    waits_before = _or_earlier(job, Job.status == JobStatus.PENDING)
+    other = session.scalars(
+        select(Job.id)
+        .where(same, or_(_LIVES, waits_before))
+        .order_by(_LIVES.desc(), Job.priority.desc(), Job.id)
+        .limit(1)
+    ).first()
+    detail = f"Job {other} of the same template has not ended, and it runs one job at a time."
+    return None if other is None else _reason("template_busy", detail, position)
+
+
+def _inventory_busy(session: Session, job: Job, position: int) -> Reason | None:
+    limit = session.scalar(select(Inventory.max_simultaneous).where(Inventory.id == job.inventory_id))
+    if not limit or _count(session, and_(Job.inventory_id == job.inventory_id, _LIVES)) < limit:
+        return None
+    detail = f"{limit} jobs of the same inventory are at work, as many as it allows."
+    return _reason("inventory_busy", detail, position)
 
 
 def _of_attempt(session: Session, job: Job, run: JobRun) -> Reason:
@@ -59,13 +84,17 @@ def _of_attempt(session: Session, job: Job, run: JobRun) -> Reason:
         Job.status == JobStatus.QUEUED, JobRun.id == Job.current_run_id, JobRun.state == RunState.PENDING
     )
     position = _count(session, _or_earlier(job, waiting, JobRun.pool == pool), JobRun) + 1
+    detail = f"An executor of the pool {pool!r} will take it."
+    return _pool_busy(session, pool, position) or _reason("waiting_for_executor", detail, position)
+
+
+def _pool_busy(session: Session, pool: str, position: int) -> Reason | None:
     slots, busy = _capacity(session, pool)
     if slots == 0:
         return _reason("no_executor", f"No executor of the pool {pool!r} is there.", position)
     if busy >= slots:
-        detail = f"All {slots} slots of the pool {pool!r} are taken."
-        return _reason("executors_busy", detail, position)
-    return _reason("waiting_for_executor", f"An executor of the pool {pool!r} will take it.", position)
+        return _reason("executors_busy", f"All {slots} slots of the pool {pool!r} are taken.", position)
+    return None
 
 
 def _or_earlier(job: Job, *conditions: ColumnElement[bool]) -> ColumnElement[bool]:

@@ -19,6 +19,8 @@ _FROZEN = (
     "organization_id",
     "job_template_id",
     "timeout_seconds",
+    "waiting_timeout_seconds",
+    "start_timeout_seconds",
     "inventory_id",
     "inventory_snapshot_id",
     "project_id",

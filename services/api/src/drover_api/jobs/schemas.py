@@ -118,6 +118,8 @@ class JobSchema(Schema):
     started_at = Timestamp(allow_none=True)
     finished_at = Timestamp(allow_none=True)
     timeout_seconds = fields.Integer()
+    waiting_timeout_seconds = fields.Integer()
+    start_timeout_seconds = fields.Integer()
     cancel_requested = fields.Boolean()
     inventory_id = fields.Integer()
     project_id = fields.Integer()

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import CheckConstraint, ForeignKey, UniqueConstraint, func, true
+from sqlalchemy import CheckConstraint, ForeignKey, Integer, UniqueConstraint, func, true
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -29,6 +29,7 @@ class Inventory(Stamped, Base):
     input_inventory_ids: Mapped[BigInts]
     host_filter: Mapped[str | None]
     version: Mapped[int] = mapped_column(server_default="1")
+    max_simultaneous: Mapped[int] = mapped_column(Integer, server_default="0")  # jobs at work; 0: no limit
 
 
 class Host(Stamped, Base):

@@ -20,24 +20,35 @@ class Job(Base):
     __tablename__ = "jobs"
     __table_args__ = (
         Index("ix_jobs_pending", text("priority DESC"), "id", postgresql_where=text("status = 'pending'")),
-        # What the scheduler asks each tick: it looks at the first in each line, however long the lines are.
+        # The scheduler's lanes: it looks at the head of each, however long they are.
         Index(
-            "ix_jobs_turn",
-            "job_template_id",
+            "ix_jobs_line",
+            "executor_pool",
+            "organization_id",
+            text("coalesce(job_template_id, 0)"),
+            "allow_simultaneous",
+            "inventory_id",
             text("priority DESC"),
             "id",
-            postgresql_where=text("status = 'pending' AND NOT allow_simultaneous AND NOT cancel_requested"),
-        ),
-        Index(
-            "ix_jobs_free",
-            text("priority DESC"),
-            "id",
-            postgresql_where=text(
-                "status = 'pending' AND NOT cancel_requested "
-                "AND (allow_simultaneous OR job_template_id IS NULL)"
-            ),
+            postgresql_where=text("status = 'pending' AND NOT cancel_requested"),
         ),
         Index("ix_jobs_at_work", "job_template_id", postgresql_where=text("status IN ('queued', 'running')")),
+        Index(
+            "ix_jobs_at_work_inventory",
+            "inventory_id",
+            postgresql_where=text("status IN ('queued', 'running')"),
+        ),
+        Index(
+            "ix_jobs_at_work_pool",
+            "executor_pool",
+            "organization_id",
+            postgresql_where=text("status IN ('queued', 'running')"),
+        ),
+        Index(
+            "ix_jobs_waiting_limit",
+            "created_at",
+            postgresql_where=text("status IN ('pending', 'queued') AND waiting_timeout_seconds > 0"),
+        ),
         Index(
             "ix_jobs_cancel",
             "id",
@@ -58,6 +69,8 @@ class Job(Base):
     started_at: Mapped[datetime | None]
     finished_at: Mapped[datetime | None]
     timeout_seconds: Mapped[int] = mapped_column(Integer, server_default="0")
+    waiting_timeout_seconds: Mapped[int] = mapped_column(Integer, server_default="0")
+    start_timeout_seconds: Mapped[int] = mapped_column(Integer, server_default="3600")
     cancel_requested: Mapped[bool] = mapped_column(server_default=false())
     cancel_requested_at: Mapped[datetime | None]
     inventory_id: Mapped[int]
@@ -123,6 +136,7 @@ class JobRun(Base):
     last_heartbeat_at: Mapped[datetime | None]
     lease_expires_at: Mapped[datetime | None]
     rung_at: Mapped[datetime | None]
+    available_at: Mapped[datetime | None]  # not to be claimed before; None: at once
     executor_id: Mapped[int | None] = mapped_column(ForeignKey("executors.id", ondelete="SET NULL"))
     run_token_hash: Mapped[bytes | None] = mapped_column(LargeBinary)
     stream_token_hash: Mapped[bytes | None] = mapped_column(LargeBinary)

@@ -94,12 +94,15 @@ class JobTemplate(Stamped, Base):
     tags: Mapped[Texts]
     skip_tags: Mapped[Texts]
     verbosity: Mapped[int] = mapped_column(Integer, server_default="0")
-    timeout_seconds: Mapped[int] = mapped_column(Integer, server_default="0")  # 0: no limit
+    timeout_seconds: Mapped[int] = mapped_column(Integer, server_default="0")  # 0: no limit, here and below
+    waiting_timeout_seconds: Mapped[int] = mapped_column(Integer, server_default="0")
+    start_timeout_seconds: Mapped[int] = mapped_column(Integer, server_default="3600")
     diff_mode: Mapped[bool] = mapped_column(server_default=false())
     become_enabled: Mapped[bool] = mapped_column(server_default=false())
     ask: Mapped[Texts]  # the names of the fields with ask_<name>_on_launch
     survey: Mapped[Any | None] = mapped_column(JSONB)
     allow_simultaneous: Mapped[bool] = mapped_column(server_default=false())
+    max_simultaneous: Mapped[int] = mapped_column(Integer, server_default="0")
     max_attempts: Mapped[int] = mapped_column(Integer, server_default="3")
     executor_pool: Mapped[str] = mapped_column(server_default="default")
     priority: Mapped[int] = mapped_column(Integer, server_default="0")

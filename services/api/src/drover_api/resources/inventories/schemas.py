@@ -6,7 +6,7 @@ import re
 import marshmallow as ma
 from marshmallow import fields, validate
 
-from drover_api.http.fields import JsonObject, Schema, StrictBoolean, text
+from drover_api.http.fields import MAX_INT, JsonObject, Schema, StrictBoolean, integer, text
 from drover_api.http.pages import NameQuery, QueryBoolean, QueryInteger
 from drover_api.resources.common import OwnedBody, StampedOut, description
 
@@ -54,6 +54,9 @@ class InventoryBodySchema(OwnedBody):
 
     kind = fields.String(validate=validate.OneOf(["inventory"]), load_default="inventory")
     variables = JsonObject(load_default=dict)
+    max_simultaneous = integer(
+        0, MAX_INT, load_default=0, metadata={"description": "jobs that may be at work at it; 0: no limit"}
+    )
 
 
 EXAMPLE = {
@@ -71,6 +74,7 @@ class InventorySchema(StampedOut):
     description = fields.String()
     organization_id = fields.Integer()
     kind = fields.String()
+    max_simultaneous = fields.Integer()
     variables = JsonObject()
     version = fields.Integer(metadata={"description": "Grows with each change of what Ansible sees"})
 

@@ -1,0 +1,134 @@
+"""Who is next in a pool: fair between organizations, then by priority, then by age.
+
+Jobs wait in lanes: those of one organization, template and inventory, which the same limits bind. Only the
+head of each lane is looked at, so a decision costs the same however long the lanes are.
+"""
+
+from dataclasses import dataclass
+
+from drover_shared.db.models import Executor
+from sqlalchemy import Connection, text
+
+SPARE = 10  # attempts that may wait in a pool beyond one for each slot of its living executors
+ALIVE_SECONDS = 30  # an executor that said nothing for longer is not counted on
+
+_POOLS = text("""
+    WITH RECURSIVE pools AS (
+        (SELECT executor_pool FROM jobs WHERE status = 'pending' AND NOT cancel_requested
+         ORDER BY executor_pool LIMIT 1)
+        UNION ALL
+        SELECT (SELECT executor_pool FROM jobs
+                WHERE status = 'pending' AND NOT cancel_requested AND executor_pool > pools.executor_pool
+                ORDER BY executor_pool LIMIT 1)
+        FROM pools WHERE pools.executor_pool IS NOT NULL
+    )
+    SELECT executor_pool FROM pools WHERE executor_pool IS NOT NULL
+""")
+
+_ROOM = text(f"""
+    SELECT greatest(0, allowed - (
+        SELECT count(*) FROM (
+            SELECT FROM job_runs WHERE state = 'pending' AND pool = :pool
+            AND (available_at IS NULL OR available_at <= now()) LIMIT allowed
+        ) AS waiting
+    ))
+    FROM (
+        SELECT coalesce(sum(slots), 0) + :spare AS allowed FROM {Executor.__tablename__}
+        WHERE pools @> ARRAY[:pool]::text[] AND NOT draining
+          AND last_seen_at > now() - make_interval(secs => :alive)
+    ) AS pool
+""")  # noqa: S608 - the table's own name
+
+# A lane's key in the order of `ix_jobs_line`. Limits: one at a time unless the template allows more, then as
+# many as it says; and as many as the inventory says; 0 is no limit.
+_NEXT = text("""
+    WITH RECURSIVE lanes AS (
+        (SELECT organization_id, coalesce(job_template_id, 0) AS template, allow_simultaneous, inventory_id
+         FROM jobs WHERE status = 'pending' AND NOT cancel_requested AND executor_pool = :pool
+         ORDER BY executor_pool, organization_id, coalesce(job_template_id, 0), allow_simultaneous,
+                  inventory_id
+         LIMIT 1)
+        UNION ALL
+        SELECT following.* FROM lanes CROSS JOIN LATERAL (
+            SELECT organization_id, coalesce(job_template_id, 0), allow_simultaneous, inventory_id
+            FROM jobs WHERE status = 'pending' AND NOT cancel_requested AND executor_pool = :pool
+              AND (organization_id, coalesce(job_template_id, 0), allow_simultaneous, inventory_id)
+                > (lanes.organization_id, lanes.template, lanes.allow_simultaneous, lanes.inventory_id)
+            ORDER BY executor_pool, organization_id, coalesce(job_template_id, 0), allow_simultaneous,
+                     inventory_id
+            LIMIT 1
+        ) AS following
+    ), limited AS (
+        SELECT lanes.*,
+            CASE WHEN lanes.template = 0 THEN 0 WHEN NOT lanes.allow_simultaneous THEN 1
+                 ELSE coalesce(job_templates.max_simultaneous, 0) END AS template_limit,
+            coalesce(inventories.max_simultaneous, 0) AS inventory_limit
+        FROM lanes
+        LEFT JOIN job_templates ON job_templates.id = lanes.template
+        LEFT JOIN inventories ON inventories.id = lanes.inventory_id
+    ), roomy AS (
+        SELECT limited.*, least(
+            CASE WHEN template_limit = 0 THEN :at_once ELSE template_limit - (
+                SELECT count(*) FROM jobs
+                WHERE status IN ('queued', 'running') AND job_template_id = limited.template) END,
+            CASE WHEN inventory_limit = 0 THEN :at_once ELSE inventory_limit - (
+                SELECT count(*) FROM jobs
+                WHERE status IN ('queued', 'running') AND inventory_id = limited.inventory_id) END,
+            :at_once
+        ) AS room
+        FROM limited
+    ), heads AS (
+        SELECT head.id, head.priority, roomy.organization_id, roomy.template, roomy.template_limit,
+               roomy.inventory_id, roomy.inventory_limit
+        FROM roomy CROSS JOIN LATERAL (
+            SELECT id, priority FROM jobs
+            WHERE status = 'pending' AND NOT cancel_requested AND executor_pool = :pool
+              AND organization_id = roomy.organization_id AND coalesce(job_template_id, 0) = roomy.template
+              AND allow_simultaneous = roomy.allow_simultaneous AND inventory_id = roomy.inventory_id
+            ORDER BY priority DESC, id LIMIT greatest(roomy.room, 0)
+        ) AS head
+    ), at_work AS (
+        SELECT organization_id, count(*) AS jobs FROM jobs
+        WHERE status IN ('queued', 'running') AND executor_pool = :pool GROUP BY organization_id
+    )
+    SELECT id, template, template_limit, inventory_id, inventory_limit
+    FROM heads LEFT JOIN at_work USING (organization_id)
+    ORDER BY coalesce(at_work.jobs, 0)
+               + row_number() OVER (PARTITION BY organization_id ORDER BY priority DESC, id),
+             priority DESC, id
+    LIMIT :at_once
+""")
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A job that may start as far as the line knows; a limit of 0 is none."""
+
+    job_id: int
+    template: int
+    template_limit: int
+    inventory: int
+    inventory_limit: int
+
+
+def waiting_pools(connection: Connection) -> list[str]:
+    """The pools with a job that has no attempt yet."""
+    return list(connection.scalars(_POOLS))
+
+
+def room(connection: Connection, pool: str) -> int:
+    """How many more attempts may wait in a pool.
+
+    Few wait at once: the line is fair only as long as it is not yet turned into attempts.
+    """
+    found = connection.scalar(_ROOM, {"pool": pool, "spare": SPARE, "alive": ALIVE_SECONDS})
+    return int(found or 0)
+
+
+def next_in_line(connection: Connection, pool: str, at_once: int) -> list[Candidate]:
+    """The next jobs of a pool: first of whoever has the fewest at work there, the most urgent first.
+
+    Two lanes that share a limit may each offer a job for the same place: `attempts` looks again.
+    """
+    rows = connection.execute(_NEXT, {"pool": pool, "at_once": at_once})
+    return [Candidate(*row) for row in rows]
