@@ -65,6 +65,9 @@ def test_a_whole_life(stack: LiveStack, tmp_path: Path) -> None:
     stack.start()
     assert httpx.get(f"{stack.url}/readyz").json()["status"] == "ok"
     check_what_a_person_sees(stack)
+    letters = stack.command("admin", "dead-letters", "list")
+    assert letters.returncode == 0, letters.stderr
+    assert letters.stdout.split()[0] == "id"
     check_a_second_one_beside_it(LiveStack(tmp_path / "other"))
     check_crashed_servers_come_back(stack)
 

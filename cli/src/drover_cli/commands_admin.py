@@ -1,0 +1,23 @@
+"""`./drover admin`: an operator's commands on the local stack, run by the service that owns the data."""
+
+import os
+import subprocess
+from collections.abc import Sequence
+
+from drover_cli.console import told_plainly
+from drover_cli.local.control import Stack
+from drover_cli.local.errors import LocalError
+from drover_cli.local.process import inherited_environment
+from drover_cli.local.specs import Specs
+
+
+def dead_letters(stack: Stack, arguments: Sequence[str]) -> int:
+    """Run event-ingest's own `dead-letters`; returns its exit status."""
+    with told_plainly():
+        state = stack.current()
+        if state is None or "postgres" not in state.services:
+            raise LocalError("Drover is not running", hint="./drover up")
+        ports = {name: service.port for name, service in state.services.items()}
+        program = Specs(stack.home, stack.home.secrets(), ports, os.environ).dead_letters(arguments)
+    env = {**inherited_environment(), **program.env}
+    return subprocess.run(program.command, env=env, cwd=program.cwd, check=False).returncode
