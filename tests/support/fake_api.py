@@ -48,6 +48,7 @@ class FakeRun:
     events: dict[int, dict[str, Any]] = field(default_factory=dict)
     chunks: dict[int, bytes] = field(default_factory=dict)
     doubles: int = 0
+    refused: int = 0
 
     @property
     def log(self) -> bytes:
@@ -90,6 +91,7 @@ class FakeApi:
         self.executor_beats: list[list[str]] = []
         self.requests: list[str] = []
         self.fault: Callable[[str, str], int | None] = lambda _method, _what: None
+        self.answer_finish: Callable[[FakeRun], bool] = lambda _run: True
         self.storing = threading.Event()
         self.storing.set()
         self.changed = threading.Condition()
@@ -307,6 +309,8 @@ class _Handler(BaseHTTPRequestHandler):
     def _of_run(self, run: FakeRun, what: str, body: dict[str, Any]) -> tuple[int, Any]:
         output_too_late = what in ("finish", "events", "log-chunks")
         if run.state == "lost" or (run.state not in ("starting", "running") and not output_too_late):
+            run.refused += 1
+            self.api.changed.notify_all()
             raise ProblemError(410, "the attempt is over")
         if what.startswith("credentials/"):
             return self._credential(run, int(what.removeprefix("credentials/")))
@@ -350,6 +354,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _finish(self, run: FakeRun, body: dict[str, Any]) -> tuple[int, Any]:
         run.state, run.finish = body["state"], body
+        self.api.changed.wait_for(lambda: self.api.answer_finish(run), 5)
         missing = gaps(run.events, 1, body["last_seq"])
         missing_log = gaps(run.chunks, 0, body["log_chunks"] - 1)
         if missing or missing_log:

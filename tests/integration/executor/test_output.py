@@ -135,3 +135,17 @@ def test_output_of_a_finished_run_survives_the_executor(
     executor.start()
     _check(run, api.wait_end(run))
     wait_until(lambda: list((executor.folder / "runs").iterdir()) == [])
+
+
+def test_a_heartbeat_that_crosses_the_finish_takes_nothing_away(
+    api: FakeApi, start_executor: StartExecutor, tmp_path: Path
+) -> None:
+    """The API knows of the end, its answer is on its way, and a heartbeat is told that it is over."""
+    run, gate = _run(tmp_path)
+    gate.touch()
+    api.storing.clear()
+    api.answer_finish = lambda run: run.refused > 0
+    start_executor().launch(run)
+    api.wait(lambda: run.refused > 0)
+    api.storing.set()
+    _check(run, api.wait_end(run))

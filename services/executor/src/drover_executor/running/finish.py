@@ -33,14 +33,16 @@ class Finisher:
         self._reported, self._monotonic = reported, monotonic
 
     def finish(self, outcome: Outcome) -> bool:
-        """Whether everything is stored. Where this executor stops before, the folder's `Ending` stays."""
+        """Whether everything is stored. Where this executor stops before, the folder's `Ending` stays.
+
+        Nothing but the answer to `finish` itself takes the attempt away now: a heartbeat that crosses it is
+        told that the attempt is over, because it is.
+        """
         give_up_at = self._monotonic() + PATIENCE_SECONDS
         pause = _FIRST_PAUSE
         while self._monotonic() < give_up_at:
-            if self._control.abandoned:
-                _log.warning("finish_abandoned", why=self._control.abandoned)
-                if not self._control.stopping:
-                    Ending.forget(self._folder)
+            if self._control.stopping:
+                _log.warning("finish_postponed", why=self._control.abandoned)
                 return False
             over = self._ask(outcome)
             if over is not None:
