@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from drover_cli import commands_admin, commands_demo, commands_stack, console
+from drover_cli import commands_admin, commands_conformance, commands_demo, commands_stack, console
 from drover_cli.console import told_plainly
 from drover_cli.local.control import Stack
 from drover_cli.paths import ROOT
@@ -85,6 +85,16 @@ def bench(
         f"usage: ./drover bench {'|'.join(benches.names(ROOT))} [--help | options]", markup=False
     )
     raise typer.Exit(2)
+
+
+@app.command(rich_help_panel="Development")
+def conformance(
+    url: Annotated[str, typer.Argument(help="The API to try; left out, the one of this machine.")] = "",
+    username: Annotated[str, typer.Option(help="An administrator.")] = "admin",
+    rule: Annotated[list[str] | None, typer.Option(help="Only this one; may be repeated.")] = None,
+) -> None:
+    """Hold an API to the executor protocol, rule by rule."""
+    raise typer.Exit(commands_conformance.conformance(here(), url, username, tuple(rule or ())))
 
 
 @app.command(rich_help_panel="Development")

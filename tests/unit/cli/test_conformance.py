@@ -1,0 +1,57 @@
+"""The conformance kit: the rules of the document, and a refusal of what breaks them."""
+
+import re
+from typing import Any
+
+import httpx
+import pytest
+from drover_cli.conformance.kit import BrokenRuleError, Kit, expect
+from drover_cli.conformance.registry import RULES
+from drover_cli.conformance.suite import Result, try_rules
+from drover_cli.paths import ROOT
+
+
+def test_the_document_has_the_kits_rules_word_by_word() -> None:
+    document = (ROOT / "docs" / "executor-protocol.md").read_text()
+    told = dict(re.findall(r"^\| ([A-Z]\d) \| (.*) \|$", document, re.MULTILINE))
+    assert told == {number: (check.__doc__ or "").splitlines()[0] for number, check in RULES.items()}
+
+
+def answer(status: int, body: Any = None, kind: str = "application/json") -> httpx.Response:
+    request = httpx.Request("POST", "http://api.example.com/internal/api/v1/executors")
+    return httpx.Response(status, json=body, headers={"content-type": kind}, request=request)
+
+
+@pytest.mark.parametrize(
+    ("found", "wanted"),
+    [(answer(200, {}), 401), (answer(404, {}, "application/problem+json"), 410), (answer(410, {}), 410)],
+)
+def test_another_status_or_a_refusal_in_another_form_breaks_a_rule(
+    found: httpx.Response, wanted: int
+) -> None:
+    with pytest.raises(BrokenRuleError, match="/executors"):
+        expect(found, wanted)
+
+
+class SilentKit(Kit):
+    """An API that gives away executors to everybody and knows nothing else."""
+
+    def __init__(self) -> None:
+        self.name, self.registration_token = "conformance-test", "token"
+        self.http = httpx.Client(transport=httpx.MockTransport(self.told), base_url="http://api.example.com")
+        self.one, self.two = self.register("one"), self.register("two")
+
+    def clear(self) -> None:
+        """Nothing of it ever ran."""
+
+    def told(self, _request: httpx.Request) -> httpx.Response:
+        terms = {"id": 1, "token": "same", "lease_seconds": 30, "heartbeat_interval_seconds": 29}
+        return httpx.Response(200, json=terms)
+
+
+def test_a_broken_api_is_told_rule_by_rule() -> None:
+    results: list[Result] = []
+    assert try_rules(SilentKit(), ("R1", "R2", "R4"), results.append) == 3
+    assert [result.number for result in results] == ["R1", "R2", "R4"]
+    assert "answered 200 instead of 401" in results[0].fault
+    assert "same token" in results[1].fault
