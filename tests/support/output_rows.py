@@ -1,13 +1,14 @@
 """Stored output of a run, as event-ingest and log-store leave it."""
 
+import gzip
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from typing import Any
 from uuid import UUID
 
-from drover_shared.db.models import JobEvent, JobHostSummary, LogChunkRow
-from drover_shared.objects import ObjectStore, chunk_key
+from drover_shared.db.models import JobEvent, JobHostSummary, LogArchive, LogChunkRow
+from drover_shared.objects import ObjectStore, archive_key, chunk_key
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
@@ -69,6 +70,28 @@ def store_log(
             " ON CONFLICT (job_run_id) DO UPDATE SET received = excluded.received, bytes = excluded.bytes"
         ),
         {"run": run_id, "job": job_id},
+    )
+
+
+def store_archive(db: Session, store: ObjectStore, run_id: UUID, whole: bytes, member_bytes: int) -> None:
+    """The log as one object; the objects of its chunks are gone."""
+    key, body, ends = archive_key(run_id, "x"), b"", []
+    for low in range(0, len(whole), member_bytes):
+        body += gzip.compress(whole[low : low + member_bytes])
+        ends.append(len(body))
+    store.put(key, body)
+    chunks = db.query(LogChunkRow).filter_by(job_run_id=run_id).all()
+    store.delete_many([chunk.storage_key for chunk in chunks])
+    for chunk in chunks:
+        chunk.storage_key = key
+    db.add(
+        LogArchive(
+            job_run_id=run_id,
+            storage_key=key,
+            ready_at=FIRST_EVENT_AT,
+            member_bytes=member_bytes,
+            member_ends=ends,
+        )
     )
 
 

@@ -3,8 +3,8 @@
 Safe for use by several threads at once. Every failure of the store is an `InfrastructureError`.
 """
 
-from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager, suppress
 from typing import TYPE_CHECKING
 from uuid import UUID
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 _CONNECT_SECONDS = 3
 _READ_SECONDS = 20
 _DELETE_AT_ONCE = 1000  # S3's own limit of one DeleteObjects request
+_PART_BYTES = 8 * 1024 * 1024  # S3 takes 10,000 parts of at least 5 MiB: objects of up to 80 GiB
 _READ_BYTES = 256 * 1024
 _MISSING = frozenset({"NoSuchKey", "404"})
 _OWNED = frozenset({"BucketAlreadyOwnedByYou", "BucketAlreadyExists"})
@@ -33,6 +34,11 @@ class ObjectMissingError(LookupError):
 def chunk_key(run_id: UUID, seq: int) -> str:
     """Where a log chunk lies (specification 2.9); the number has at least four digits."""
     return f"jobs/{run_id}/chunk-{seq:04d}.log"
+
+
+def archive_key(run_id: UUID, token: str) -> str:
+    """Where a whole finished log lies; `token` tells attempts to make it from each other."""
+    return f"jobs/{run_id}/log-{token}.gz"
 
 
 def s3_client(settings: S3Settings, *, connections: int = 10) -> "S3Client":
@@ -72,6 +78,45 @@ class ObjectStore:
             self._client.put_object(
                 Bucket=self._bucket, Key=key, Body=body, ContentType="application/octet-stream"
             )
+
+    def put_stream(self, key: str, pieces: Iterable[bytes]) -> None:
+        """As `put`, of any number of pieces; a few MB of them are in memory at a time.
+
+        Nothing of the object is to be seen when it fails, be it the store or the source of the pieces.
+        """
+        buffer = bytearray()
+        source = iter(pieces)
+        for piece in source:
+            buffer += piece
+            if len(buffer) >= _PART_BYTES:
+                self._put_parts(key, _parts(buffer, source))
+                return
+        self.put(key, bytes(buffer))
+
+    def _put_parts(self, key: str, parts: Iterable[bytes]) -> None:
+        with _translated():
+            upload = self._client.create_multipart_upload(
+                Bucket=self._bucket, Key=key, ContentType="application/octet-stream"
+            )["UploadId"]
+        try:
+            done = []
+            for number, part in enumerate(parts, 1):
+                with _translated():
+                    answer = self._client.upload_part(
+                        Bucket=self._bucket, Key=key, UploadId=upload, PartNumber=number, Body=part
+                    )
+                done.append({"PartNumber": number, "ETag": answer["ETag"]})
+            with _translated():
+                self._client.complete_multipart_upload(
+                    Bucket=self._bucket,
+                    Key=key,
+                    UploadId=upload,
+                    MultipartUpload={"Parts": done},  # type: ignore[typeddict-item]
+                )
+        except Exception:
+            with suppress(ClientError, BotoCoreError):
+                self._client.abort_multipart_upload(Bucket=self._bucket, Key=key, UploadId=upload)
+            raise
 
     def get(self, key: str, start: int = 0, end: int | None = None) -> bytes:
         """The bytes from `start` up to, not including, `end` (None: to the last one).
@@ -127,6 +172,15 @@ class ObjectStore:
         except (ClientError, BotoCoreError) as error:
             if _code(error) not in _OWNED:
                 raise _failed(error) from error
+
+
+def _parts(buffer: bytearray, source: Iterator[bytes]) -> Iterator[bytes]:
+    for piece in source:
+        if len(buffer) >= _PART_BYTES:
+            yield bytes(buffer)
+            buffer.clear()
+        buffer += piece
+    yield bytes(buffer)
 
 
 @contextmanager

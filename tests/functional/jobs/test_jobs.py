@@ -4,15 +4,15 @@ from typing import Any
 
 import pytest
 from drover_api.deps import Deps
-from drover_shared.db.models import Job, JobEvent, JobRun, LogChunkRow
+from drover_shared.db.models import Job, JobEvent, JobRun, LogArchive, LogChunkRow
 from drover_shared.ids import new_run_id
-from drover_shared.objects import ObjectStore
+from drover_shared.objects import ObjectStore, archive_key, chunk_key
 from flask import Flask
 from sqlalchemy import func, select, text
 from support.api import Api, token_for
 from support.executor_client import Executor, ending
 from support.job_rows import QueuedJob, add_job
-from support.output_rows import store_events, store_log, store_summary
+from support.output_rows import store_archive, store_events, store_log, store_summary
 
 
 def finished(executor: Executor, queued: QueuedJob, state: str = "successful", **values: Any) -> None:
@@ -178,13 +178,16 @@ class TestDelete:
         with api_deps.sessions.begin() as db:
             store_events(db, queued.run_id, queued.job_id, [1, 2])
             store_log(db, store, queued.run_id, queued.job_id, [b"abc", b"def"])
+            store_archive(db, store, queued.run_id, b"abcdef", 4)
+        store.put(chunk_key(queued.run_id, 0), b"abc")  # chunks stay for a while beside their archive
         assert admin.delete(f"/jobs/{queued.job_id}").status_code == 204
         assert admin.get(f"/jobs/{queued.job_id}").status_code == 404
         with api_deps.sessions() as db:
-            for table in (Job, JobRun, JobEvent, LogChunkRow):
+            for table in (Job, JobRun, JobEvent, LogArchive, LogChunkRow):
                 assert db.scalar(select(func.count()).select_from(table)) == 0
-        with pytest.raises(LookupError):
-            store.get(f"jobs/{queued.run_id}/chunk-0000.log")
+        for key in (chunk_key(queued.run_id, 0), archive_key(queued.run_id, "x")):
+            with pytest.raises(LookupError):
+                store.get(key)
 
     def test_not_while_output_still_arrives(
         self, admin: Api, queued: QueuedJob, executor: Executor, api_deps: Deps

@@ -11,7 +11,7 @@ from drover_shared.objects import ObjectStore
 from support.api import Api
 from support.executor_client import Executor, ending
 from support.job_rows import QueuedJob
-from support.output_rows import store_events, store_log, store_summary
+from support.output_rows import store_archive, store_events, store_log, store_summary
 from werkzeug.test import TestResponse
 
 STREAM = {"Accept": "text/event-stream"}
@@ -220,6 +220,23 @@ class TestLog:
         with api_deps.sessions.begin() as db:
             store_log(db, store, queued.run_id, queued.job_id, self.PIECES, missing=1)
         assert admin.get(f"/job-runs/{queued.run_id}/log").data == self.PIECES[0]
+
+    @pytest.mark.parametrize("member_bytes", [1, 10, 1000])
+    def test_archived(
+        self,
+        admin: Api,
+        api_deps: Deps,
+        queued: QueuedJob,
+        path: str,
+        store: ObjectStore,
+        member_bytes: int,
+    ) -> None:
+        with api_deps.sessions.begin() as db:
+            store_archive(db, store, queued.run_id, self.WHOLE, member_bytes)
+        assert admin.get(path).data == self.WHOLE
+        for start, end in ((0, 0), (9, 9), (9, 10), (5, 20), (30, len(self.WHOLE) - 1)):
+            answer = admin.get(path, headers={"Range": f"bytes={start}-{end}"})
+            assert answer.data == self.WHOLE[start : end + 1]
 
     def test_none_yet(self, admin: Api, queued: QueuedJob) -> None:
         path = f"/jobs/{queued.job_id}/log"

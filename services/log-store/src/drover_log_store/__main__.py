@@ -17,6 +17,7 @@ from drover_shared.streams.group import GroupSettings, stream_client
 from drover_shared.streams.service import run_stream_service
 from drover_shared.streams.worker import Work
 
+from drover_log_store.archiving import Archiver, keep_archiving
 from drover_log_store.chunks import Load, prepare
 from drover_log_store.settings import Settings
 from drover_log_store.store import LogStore
@@ -32,8 +33,9 @@ def main() -> int:
     stop = stop_on_signals()
     engine = make_engine(settings.database_url, pool_size=2, application="drover-log-store")
     client = stream_client(settings.redis_url)
-    objects = ObjectStore(settings.s3, connections=PUTS_AT_ONCE + 1)
+    objects = ObjectStore(settings.s3, connections=PUTS_AT_ONCE + 2)
     threading.Thread(target=make_bucket, args=(objects, stop), name="bucket", daemon=True).start()
+    keep_archiving(Archiver(engine, objects), stop)
     with ThreadPoolExecutor(PUTS_AT_ONCE, thread_name_prefix="put") as threads:
         store = LogStore(engine, objects, threads)
 

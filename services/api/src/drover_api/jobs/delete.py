@@ -11,12 +11,14 @@ from drover_shared.db.models import (
     JobEvent,
     JobHostSummary,
     JobRun,
+    LogArchive,
     LogChunkRow,
     RunEventProgress,
     RunLogProgress,
 )
 from drover_shared.domain.errors import ConflictError
 from drover_shared.domain.states import FINAL_JOB_STATUSES
+from drover_shared.objects import chunk_key
 from sqlalchemy import delete as sql_delete
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
@@ -34,6 +36,7 @@ _OUTPUT: tuple[Any, ...] = (
     RunEventProgress,
     RunLogProgress,
     LogChunkRow,
+    LogArchive,
     DeadLetter,
 )
 
@@ -50,9 +53,7 @@ def delete(session: Session, principal: Principal, job_id: int, delete_objects: 
         raise ConflictError(f"The job is {job.status}: cancel it first.")
     run_ids = list(session.scalars(select(JobRun.id).where(JobRun.job_id == job_id)))
     _refuse_while_arriving(session, run_ids)
-    delete_objects(
-        session.scalars(select(LogChunkRow.storage_key).where(LogChunkRow.job_run_id.in_(run_ids))).all()
-    )
+    delete_objects(_log_objects(session, run_ids))
     for table in _OUTPUT:
         session.execute(sql_delete(table).where(table.job_run_id.in_(run_ids)), execution_options=_PLAIN)
     session.execute(sql_delete(Job).where(Job.id == job_id), execution_options=_PLAIN)
@@ -68,6 +69,13 @@ def delete(session: Session, principal: Principal, job_id: int, delete_objects: 
 
 
 _PLAIN = {"synchronize_session": False}
+
+
+def _log_objects(session: Session, run_ids: list[UUID]) -> list[str]:
+    """Chunks, also those that an archive has taken the place of, and archives."""
+    chunks = select(LogChunkRow.job_run_id, LogChunkRow.seq).where(LogChunkRow.job_run_id.in_(run_ids))
+    archives = select(LogArchive.storage_key).where(LogArchive.job_run_id.in_(run_ids))
+    return [*(chunk_key(run, seq) for run, seq in session.execute(chunks)), *session.scalars(archives)]
 
 
 def _refuse_while_arriving(session: Session, run_ids: list[UUID]) -> None:

@@ -1,19 +1,20 @@
-"""A run's log as one stream of bytes, read chunk by chunk from the object store."""
+"""A run's log as one stream of bytes, read piece by piece from its chunks or its archive."""
 
+import gzip
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from uuid import UUID
 
-from drover_shared.db.models import LogChunkRow, RunLogProgress
+from drover_shared.db.models import LogArchive, LogChunkRow, RunLogProgress
 from drover_shared.objects import ObjectStore
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from drover_api.jobs.progress import contiguous_end
 
-AHEAD = 4  # chunks that are fetched before they are needed, for each reader
+AHEAD = 4  # pieces that are fetched before they are needed, for each reader
 _ROWS = 500
 _FETCHERS = 16
 
@@ -35,6 +36,38 @@ class Piece:
     key: str
     start: int
     end: int
+
+    def fetch(self, store: ObjectStore) -> bytes:
+        return store.get(self.key, self.start, self.end)
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """Part of an archive: `start` to `end` of the object are a gzip member, of which `first` to `last`."""
+
+    key: str
+    start: int
+    end: int
+    first: int
+    last: int
+
+    def fetch(self, store: ObjectStore) -> bytes:
+        return gzip.decompress(store.get(self.key, self.start, self.end))[self.first : self.last]
+
+
+def members(archive: LogArchive, start: int, end: int) -> Iterator[Member]:
+    """What of an archive holds bytes `start` up to `end` of the log."""
+    size = archive.member_bytes
+    for number in range(start // size, min(-(-end // size), len(archive.member_ends))):
+        low = archive.member_ends[number - 1] if number else 0
+        offset = number * size
+        yield Member(
+            archive.storage_key,
+            low,
+            archive.member_ends[number],
+            max(start - offset, 0),
+            min(end - offset, size),
+        )
 
 
 def extent(session: Session, run_id: UUID) -> Extent:
@@ -61,14 +94,14 @@ class LogReader:
         self._fetchers = ThreadPoolExecutor(_FETCHERS, thread_name_prefix="log-fetch")
 
     def read(self, run_id: UUID, start: int, end: int) -> Iterator[bytes]:
-        """Bytes `start` up to `end` (at most the extent's size), with a few chunks in memory at a time.
+        """Bytes `start` up to `end` (at most the extent's size), with a few pieces in memory at a time.
 
-        Raises ObjectMissingError and InfrastructureError; no database connection is held between chunks.
+        Raises ObjectMissingError and InfrastructureError; no database connection is held between pieces.
         """
         waiting: deque[Future[bytes]] = deque()
         try:
             for piece in self._pieces(run_id, start, end):
-                waiting.append(self._fetchers.submit(self._fetch, piece))
+                waiting.append(self._fetchers.submit(piece.fetch, self._store))
                 if len(waiting) > AHEAD:
                     yield waiting.popleft().result()
             while waiting:
@@ -77,20 +110,27 @@ class LogReader:
             for future in waiting:
                 future.cancel()
 
-    def _fetch(self, piece: Piece) -> bytes:
-        return self._store.get(piece.key, piece.start, piece.end)
-
-    def _pieces(self, run_id: UUID, start: int, end: int) -> Iterator[Piece]:
+    def _pieces(self, run_id: UUID, start: int, end: int) -> Iterator[Piece | Member]:
+        """A log that is archived meanwhile is read on in its archive."""
         seq = -1
-        while rows := self._rows(run_id, seq, start, end):
+        while True:
+            rows, archive = self._rows(run_id, seq, start, end)
+            if archive is not None:
+                yield from members(archive, start, end)
+                return
             for row in rows:
                 first, last = row.byte_offset, row.byte_offset + row.byte_length
                 yield Piece(row.storage_key, max(start, first) - first, min(end, last) - first)
-            seq = rows[-1].seq
+            if not rows:
+                return
+            seq, start = rows[-1].seq, rows[-1].byte_offset + rows[-1].byte_length
 
-    def _rows(self, run_id: UUID, after: int, start: int, end: int) -> Sequence[LogChunkRow]:
+    def _rows(
+        self, run_id: UUID, after: int, start: int, end: int
+    ) -> tuple[Sequence[LogChunkRow], LogArchive | None]:
+        """The next chunks, and the archive. In this order: chunks that lie in it are not without it."""
         with self._sessions() as session:
-            return session.scalars(
+            rows = session.scalars(
                 select(LogChunkRow)
                 .where(
                     LogChunkRow.job_run_id == run_id,
@@ -102,3 +142,6 @@ class LogReader:
                 .order_by(LogChunkRow.seq)
                 .limit(_ROWS)
             ).all()
+            return rows, session.scalar(
+                select(LogArchive).where(LogArchive.job_run_id == run_id, LogArchive.ready_at.is_not(None))
+            )

@@ -12,7 +12,7 @@ from sqlalchemy import Index, Integer, LargeBinary, Sequence, false, func, text
 from sqlalchemy.dialects.postgresql import INT8MULTIRANGE, JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
-from drover_shared.db.models.base import Base, IntPk
+from drover_shared.db.models.base import Base, BigInts, IntPk
 
 _event_ids = Sequence("job_events_id_seq", metadata=Base.metadata)
 
@@ -97,7 +97,10 @@ class DeadLetter(Base):
 
 
 class LogChunkRow(Base):
-    """Specification 2.9; `byte_offset` is the number of log bytes before this chunk."""
+    """Specification 2.9; `byte_offset` is the number of log bytes before this chunk.
+
+    `storage_key` names the object that holds it: its own, or the run's archive.
+    """
 
     __tablename__ = "log_chunks"
     job_run_id: Mapped[UUID] = mapped_column(primary_key=True)
@@ -109,11 +112,37 @@ class LogChunkRow(Base):
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
 
+class LogArchive(Base):
+    """A finished log as one object of gzip members, each of `member_bytes` of the log (but the last).
+
+    `member_ends` says where each ends in the object. Until `ready_at` somebody is making it, and only the
+    chunks count; until `chunks_removed_at` the chunks' objects are still there.
+    """
+
+    __tablename__ = "log_archives"
+    __table_args__ = (
+        Index(
+            "ix_log_archives_chunks",
+            "ready_at",
+            postgresql_where=text("ready_at IS NOT NULL AND chunks_removed_at IS NULL"),
+        ),
+    )
+    job_run_id: Mapped[UUID] = mapped_column(primary_key=True)
+    storage_key: Mapped[str]
+    started_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    ready_at: Mapped[datetime | None]
+    chunks_removed_at: Mapped[datetime | None]
+    member_bytes: Mapped[int] = mapped_column(server_default="0")
+    member_ends: Mapped[BigInts]
+
+
 class RunLogProgress(Base):
-    """Which chunks of a run are stored; log-store alone writes it."""
+    """Which chunks of a run are stored; log-store alone writes it. `settled`: no archive is to be made."""
 
     __tablename__ = "run_log_progress"
+    __table_args__ = (Index("ix_run_log_progress_open", "job_run_id", postgresql_where=text("NOT settled")),)
     job_run_id: Mapped[UUID] = mapped_column(primary_key=True)
     job_id: Mapped[int]
     received: Mapped[Any] = mapped_column(INT8MULTIRANGE, server_default=text("'{}'"))
     bytes: Mapped[int] = mapped_column(server_default="0")
+    settled: Mapped[bool] = mapped_column(server_default=false())

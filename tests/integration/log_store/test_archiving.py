@@ -1,0 +1,126 @@
+"""Finished logs put into one object: whole, seekable, checked, and at most once."""
+
+import gzip
+import random
+from collections.abc import Sequence
+from hashlib import sha256
+from typing import Any
+
+import pytest
+from drover_log_store.archiving import Archiver
+from drover_shared.objects import ObjectMissingError, ObjectStore, chunk_key
+from drover_shared.settings import S3Settings
+from sqlalchemy import Engine, text
+from sqlalchemy.orm import Session
+from support.output_rows import store_log
+from support.runs import RunRow, make_run
+
+PIECES = [random.Random(seed).randbytes(700) * 2 + b"ok: [web01]\n" * 90 for seed in range(9)]
+WHOLE = b"".join(PIECES)
+MEMBER = 4096
+
+
+@pytest.fixture
+def objects(s3: S3Settings) -> ObjectStore:
+    return ObjectStore(s3)
+
+
+def make_archiver(engine: Engine, objects: ObjectStore, **options: float) -> Archiver:
+    seconds = {"grace_seconds": 0.0, "stale_seconds": 3600.0, **options}
+    return Archiver(engine, objects, MEMBER, **seconds)
+
+
+def finished(engine: Engine, objects: ObjectStore, pieces: Sequence[bytes], digest: str = "") -> RunRow:
+    """A run whose whole log is stored, as `finish` promised it."""
+    run, whole = make_run(engine), b"".join(pieces)
+    with Session(engine) as db, db.begin():
+        store_log(db, objects, run.id, run.job_id, pieces)
+        db.execute(
+            text(
+                "UPDATE job_runs SET final_log_chunks = :chunks, final_log_bytes = :bytes,"
+                " final_log_sha256 = :digest WHERE id = :run"
+            ),
+            {
+                "chunks": len(pieces),
+                "bytes": len(whole),
+                "digest": digest or sha256(whole).hexdigest(),
+                "run": run.id,
+            },
+        )
+    return run
+
+
+def rows(engine: Engine, sql: str) -> list[Any]:
+    with engine.connect() as connection:
+        return [tuple(row) for row in connection.execute(text(sql))]
+
+
+def archives(engine: Engine) -> list[Any]:
+    return rows(
+        engine, "SELECT storage_key, member_bytes, member_ends FROM log_archives WHERE ready_at IS NOT NULL"
+    )
+
+
+def test_a_finished_log_becomes_one_object_and_its_chunks_go(engine: Engine, objects: ObjectStore) -> None:
+    run, archiver = finished(engine, objects, PIECES), make_archiver(engine, objects)
+    assert archiver.archive_next()
+    [(key, size, ends)] = archives(engine)
+    assert gzip.decompress(objects.get(key)) == WHOLE
+    assert (size, len(ends)) == (MEMBER, -(-len(WHOLE) // MEMBER))
+    assert gzip.decompress(objects.get(key, ends[1], ends[2])) == WHOLE[2 * MEMBER : 3 * MEMBER]
+    assert rows(engine, "SELECT DISTINCT storage_key FROM log_chunks") == [(key,)]
+    assert objects.get(chunk_key(run.id, 3)) == PIECES[3]
+    assert not archiver.archive_next()
+    assert not make_archiver(engine, objects, grace_seconds=60.0).remove_next()
+    assert archiver.remove_next()
+    with pytest.raises(ObjectMissingError):
+        objects.get(chunk_key(run.id, 3))
+    assert not archiver.remove_next()
+
+
+def test_only_whole_logs_of_several_chunks(engine: Engine, objects: ObjectStore) -> None:
+    finished(engine, objects, PIECES[:1])
+    unfinished = finished(engine, objects, PIECES[:2])
+    with engine.begin() as connection:
+        connection.execute(
+            text("UPDATE job_runs SET final_log_bytes = final_log_bytes + 1 WHERE id = :run"),
+            {"run": unfinished.id},
+        )
+    archiver = make_archiver(engine, objects)
+    assert archiver.archive_next()  # the small one needs none
+    assert not archiver.archive_next()
+    assert archives(engine) == []
+
+
+def test_a_log_that_is_not_what_was_hashed_keeps_its_chunks(engine: Engine, objects: ObjectStore) -> None:
+    run = finished(engine, objects, PIECES, digest="0" * 64)
+    missing = finished(engine, objects, PIECES)
+    objects.delete_many([chunk_key(missing.id, 4)])
+    archiver = make_archiver(engine, objects)
+    assert archiver.archive_next()
+    assert archiver.archive_next()
+    assert not archiver.archive_next()
+    assert rows(engine, "SELECT * FROM log_archives") == []
+    assert rows(engine, "SELECT DISTINCT settled FROM run_log_progress") == [(True,)]
+    assert b"".join(objects.get(chunk_key(run.id, seq)) for seq in range(len(PIECES))) == WHOLE
+
+
+def test_what_somebody_who_is_gone_began_is_begun_anew(engine: Engine, objects: ObjectStore) -> None:
+    run = finished(engine, objects, PIECES)
+    objects.put("half.gz", b"half")
+    with engine.begin() as connection:
+        connection.execute(
+            text("INSERT INTO log_archives (job_run_id, storage_key) VALUES (:run, 'half.gz')"),
+            {"run": run.id},
+        )
+    assert not make_archiver(engine, objects).archive_next()  # it may still be at work
+    assert make_archiver(engine, objects, stale_seconds=0.0).archive_next()
+    assert len(archives(engine)) == 1
+    with pytest.raises(ObjectMissingError):
+        objects.get("half.gz")
+
+
+def test_a_big_archive_goes_in_parts(objects: ObjectStore) -> None:
+    pieces = [bytes([number]) * 3_000_000 for number in range(7)]
+    objects.put_stream("big", iter(pieces))
+    assert sha256(objects.get("big")).digest() == sha256(b"".join(pieces)).digest()
