@@ -1,0 +1,286 @@
+"""Jobs and runs as a state machine against PostgreSQL: two schedulers, two executors, whatever goes wrong.
+
+Messages are lost, doubled and late; executors fall silent and come back as zombies with old tokens; users
+cancel.
+After every step the database must tell one consistent story, and from anywhere every job comes to an end.
+"""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+import redis
+from drover_api.access.principal import Principal
+from drover_api.internal.attempts import LeaseTerms, claim
+from drover_api.internal.lifecycle import Ending, finish, heartbeat, start
+from drover_api.jobs.cancel import cancel
+from drover_scheduler.line import SPARE
+from drover_scheduler.scheduler import Tick, schedule_job
+from drover_shared.clock import FakeClock
+from drover_shared.db.models import Executor, JobRun, User
+from drover_shared.domain.errors import ConflictError, DomainError, GoneError
+from drover_shared.domain.states import FINAL_JOB_STATUSES, FINAL_RUN_STATES, RunState
+from drover_shared.ids import new_run_id
+from flask import Flask
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+from sqlalchemy import Engine, select, text
+from sqlalchemy.orm import Session, sessionmaker
+from support.job_rows import add_executor, add_job
+
+TERMS = LeaseTerms(lease_seconds=30, heartbeat_interval_seconds=5)
+ROOT = Principal(user_id=1, username="admin", is_superuser=True, is_system_auditor=False)
+SERIAL_TEMPLATE = 7
+EXAMPLES = 15
+WHO = st.sampled_from((0, 1))
+ANY = st.integers(0, 1000)  # picks one of what there is, modulo its count
+EXPIRED = "UPDATE job_runs SET lease_expires_at = now() - interval '1 minute' WHERE id = :id"
+
+# Each query names what must never be found.
+NEVER = {
+    "a job with two live attempts": """
+        SELECT job_id FROM job_runs WHERE state IN ('pending', 'starting', 'running')
+        GROUP BY job_id HAVING count(*) > 1""",
+    "a job whose status is not its attempt's": """
+        SELECT j.id, j.status, r.state FROM jobs j LEFT JOIN job_runs r ON r.id = j.current_run_id
+        WHERE NOT CASE j.status
+            WHEN 'pending' THEN r.id IS NULL
+            WHEN 'queued' THEN r.state IN ('pending', 'starting')
+            WHEN 'running' THEN r.state = 'running'
+            WHEN 'canceled' THEN coalesce(r.state IN ('canceled', 'lost'), true)
+            WHEN 'error' THEN r.state IN ('lost', 'failed')
+            ELSE r.state = j.status END""",
+    "a job whose current attempt is not its last": """
+        SELECT j.id FROM jobs j JOIN job_runs r ON r.job_id = j.id
+        WHERE r.attempt_number > (SELECT attempt_number FROM job_runs WHERE id = j.current_run_id)""",
+    "an attempt after one that was not lost": """
+        SELECT later.id FROM job_runs later JOIN job_runs earlier USING (job_id)
+        WHERE earlier.attempt_number < later.attempt_number AND earlier.state <> 'lost'""",
+    "a hole in the attempts, or too many": """
+        SELECT job_id FROM job_runs JOIN jobs ON jobs.id = job_id GROUP BY job_id, max_attempts
+        HAVING count(*) <> max(attempt_number) OR count(*) > max_attempts""",
+    "two jobs at work of a template that runs one": """
+        SELECT count(*) FROM jobs WHERE job_template_id = :serial AND status IN ('queued', 'running')
+        HAVING count(*) > 1""",
+    "an end without its time, or a time without an end": """
+        SELECT id FROM jobs
+        WHERE (finished_at IS NOT NULL) <> (status NOT IN ('pending', 'queued', 'running'))
+        UNION ALL SELECT job_id FROM job_runs
+        WHERE (finished_at IS NOT NULL) <> (state NOT IN ('pending', 'starting', 'running'))""",
+    "an end that is not well and has no reason": """
+        SELECT id FROM jobs WHERE status IN ('failed', 'error', 'canceled') AND error_reason IS NULL""",
+    "more first attempts waiting than executors may soon take": """
+        SELECT count(*) FROM job_runs WHERE state = 'pending' AND attempt_number = 1
+        HAVING count(*) > :spare + (SELECT sum(slots) FROM executors)""",
+}
+
+KNOWN = {"serial": SERIAL_TEMPLATE, "spare": SPARE}
+
+
+class NoBell:
+    """Every message to the executors is lost; they look for themselves."""
+
+    def run_waits(self, _run_id: UUID, _pool: str) -> bool:
+        return False
+
+
+class Lifecycle(RuleBasedStateMachine):
+    """`engine` and `client` are set by the test; the machine empties the tables when it ends."""
+
+    engine: Engine
+    client: "redis.Redis"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.sessions = sessionmaker(self.engine, expire_on_commit=False)
+        self.ticks = [self._tick() for _ in range(2)]
+        self.jobs: list[int] = []
+        self.tokens: list[tuple[UUID, str]] = []  # every run token ever given, the dead ones too
+        self.valid: dict[UUID, str] = {}
+        self.ends: dict[Any, str] = {}
+        with self.sessions.begin() as db:
+            db.merge(User(id=ROOT.user_id, username=ROOT.username))
+            self.executors = [add_executor(db, f"e{n}", f"drexec_{n}").id for n in range(2)]
+
+    def _tick(self) -> Tick:
+        clock = FakeClock(datetime.now(UTC))
+        return Tick(
+            self.engine, self.client, NoBell(), clock, new_run_id, tick_seconds=1, lease_grace_seconds=5
+        )
+
+    def teardown(self) -> None:
+        try:
+            self.everything_ends()
+        finally:
+            with self.engine.begin() as connection:
+                connection.execute(text("TRUNCATE jobs, job_runs, executors, inventory_snapshots CASCADE"))
+
+    # What may happen
+
+    @rule(serial=st.booleans(), organization=WHO, attempts=st.integers(1, 3), priority=WHO)
+    def launch(self, serial: bool, organization: int, attempts: int, priority: int) -> None:
+        with self.sessions.begin() as db:
+            job = add_job(
+                db,
+                job_template_id=SERIAL_TEMPLATE if serial else None,
+                organization_id=organization + 1,
+                max_attempts=attempts,
+                priority=priority,
+            )
+            self.jobs.append(job.id)
+
+    @precondition(lambda self: self.jobs)
+    @rule(which=ANY)
+    def message(self, which: int) -> None:
+        """A message about any job, at any time, any number of times."""
+        schedule_job(self.engine, NoBell(), new_run_id, self.jobs[which % len(self.jobs)], "message")
+
+    @rule(scheduler=WHO)
+    def tick(self, scheduler: int) -> None:
+        self.ticks[scheduler].run()
+
+    @precondition(lambda self: self.jobs)
+    @rule(executor=WHO, which=ANY)
+    def claim(self, executor: int, which: int) -> None:
+        runs = self.runs()
+        if runs:
+            self.try_claim(executor, runs[which % len(runs)])
+
+    @precondition(lambda self: self.tokens)
+    @rule(which=ANY)
+    def start(self, which: int) -> None:
+        run_id, token = self.tokens[which % len(self.tokens)]
+        self.with_token(run_id, token, lambda db: start(db, run_id, token, None, TERMS))
+
+    @precondition(lambda self: self.tokens)
+    @rule(which=ANY)
+    def heartbeat(self, which: int) -> None:
+        run_id, token = self.tokens[which % len(self.tokens)]
+        self.with_token(run_id, token, lambda db: heartbeat(db, run_id, token, 0, -1, TERMS))
+
+    @precondition(lambda self: self.tokens)
+    @rule(which=ANY, state=st.sampled_from((RunState.SUCCESSFUL, RunState.FAILED, RunState.CANCELED)))
+    def finish(self, which: int, state: RunState) -> None:
+        run_id, token = self.tokens[which % len(self.tokens)]
+        self.with_token(run_id, token, lambda db: finish(db, run_id, token, ending(state)))
+
+    @precondition(lambda self: self.jobs)
+    @rule(which=ANY)
+    def cancel(self, which: int) -> None:
+        with Flask("activity").app_context(), self.sessions() as db:
+            try:
+                cancel(db, ROOT, self.jobs[which % len(self.jobs)])
+                db.commit()
+            except ConflictError:
+                db.rollback()
+
+    @precondition(lambda self: self.tokens)
+    @rule(which=ANY)
+    def fall_silent(self, which: int) -> None:
+        """A lease and its grace run out."""
+        with self.engine.begin() as connection:
+            connection.execute(text(EXPIRED), {"id": self.tokens[which % len(self.tokens)][0]})
+
+    # What must hold
+
+    @invariant()
+    def one_story(self) -> None:
+        with self.engine.connect() as connection:
+            for what, query in NEVER.items():
+                found = connection.execute(text(query), KNOWN).all()
+                assert not found, f"{what}: {found}"
+
+    @invariant()
+    def an_end_is_an_end(self) -> None:
+        with self.engine.connect() as connection:
+            jobs = connection.execute(text("SELECT id, status FROM jobs")).all()
+            runs = connection.execute(text("SELECT id, state FROM job_runs")).all()
+        for key, state in [*jobs, *runs]:
+            assert self.ends.get(key, state) == state, f"{key} was {self.ends[key]}, is {state}"
+            if state in FINAL_JOB_STATUSES | FINAL_RUN_STATES:
+                self.ends[key] = state
+
+    # Parts
+
+    def runs(self) -> list[UUID]:
+        with self.sessions() as db:
+            return list(db.scalars(select(JobRun.id).order_by(JobRun.id)))
+
+    def try_claim(self, executor: int, run_id: UUID) -> None:
+        with self.sessions() as db:
+            known = db.get_one(Executor, self.executors[executor])
+            try:
+                won = claim(db, run_id, known, TERMS)
+            except (ConflictError, GoneError):
+                return
+            db.commit()
+        self.tokens.append((run_id, won.run_token))
+        self.valid[run_id] = won.run_token
+
+    def with_token(self, run_id: UUID, token: str, act: Callable[[Session], object]) -> None:
+        """A call that succeeds had the attempt's newest token, and the attempt was not given up."""
+        with self.sessions() as db:
+            try:
+                act(db)
+                db.commit()
+            except DomainError:
+                db.rollback()
+                return
+        assert self.valid[run_id] == token, "a dead token was taken"
+        assert self.ends.get(run_id) != "lost", "a lost attempt was taken for a live one"
+
+    def everything_ends(self) -> None:
+        """With two executors that do their work, every job comes to its end."""
+        for _ in range(3 * len(self.jobs) + 10):
+            self.ticks[0].run()
+            live = self.live_runs()
+            if not live and not self.count("SELECT count(*) FROM jobs WHERE finished_at IS NULL"):
+                return
+            for run_id, state in live:
+                if state == "pending":
+                    self.try_claim(0, run_id)
+                self.work_on(run_id)
+        raise AssertionError("jobs are left that do not end")
+
+    def work_on(self, run_id: UUID) -> None:
+        token = self.valid.get(run_id)
+        if token is not None:
+            self.with_token(run_id, token, lambda db: start(db, run_id, token, None, TERMS))
+            self.with_token(run_id, token, lambda db: finish(db, run_id, token, ending(RunState.FAILED)))
+
+    def live_runs(self) -> list[tuple[UUID, str]]:
+        with self.engine.begin() as connection:
+            connection.execute(text("UPDATE job_runs SET available_at = NULL WHERE state = 'pending'"))
+            found = connection.execute(
+                text("SELECT id, state FROM job_runs WHERE state IN ('pending', 'starting', 'running')")
+            )
+            return [(row.id, row.state) for row in found]
+
+    def count(self, query: str) -> int:
+        with self.engine.connect() as connection:
+            return int(connection.scalar(text(query)) or 0)
+
+
+def ending(state: RunState) -> Ending:
+    return Ending(state, 0, None, None, 0, 0, 0, "0" * 64)
+
+
+def test_every_interleaving_tells_one_story(engine: Engine, redis_client: "redis.Redis") -> None:
+    machine = type("Machine", (Lifecycle,), {"engine": engine, "client": redis_client})
+    bounded = settings(
+        max_examples=EXAMPLES,
+        stateful_step_count=30,
+        deadline=None,
+        derandomize=True,
+        database=None,
+        suppress_health_check=list(HealthCheck),
+    )
+    run_state_machine_as_test(machine, settings=bounded)
