@@ -3,7 +3,8 @@
     python bench/logs.py [--mib 128] [--rounds 3]
 
 Both sides read from the same real S3 server. The store is asked for one object that holds the whole log, the
-least that can be asked of it, and for the chunks one after the other. The API is the real process.
+least that can be asked of it, and for the chunks one after the other. The API is the real process; it serves
+the log from its chunks, and then from the archive that log-store makes of a finished log.
 """
 
 import argparse
@@ -16,16 +17,18 @@ import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from hashlib import sha256
 from pathlib import Path
 
 import httpx
 from cryptography.fernet import Fernet
+from drover_log_store.archiving import Archiver
 from drover_shared.db.models import Token, User
 from drover_shared.ids import new_token, token_hash
 from drover_shared.messages.streams import MAX_CHUNK_BYTES
 from drover_shared.objects import ObjectStore, chunk_key
 from drover_shared.settings import S3Settings
-from sqlalchemy import Engine, create_engine
+from sqlalchemy import Engine, create_engine, text
 from sqlalchemy.orm import Session
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
@@ -38,17 +41,24 @@ from support.services import service_env
 from support.waiting import eventually
 
 WHOLE = "whole.log"
+PROMISE = text(
+    "UPDATE job_runs SET final_log_chunks = :chunks, final_log_bytes = :bytes, final_log_sha256 = :digest"
+    " WHERE id = :run"
+)
 PIECE = 1024 * 1024  # bytes that the reader of the API's answer takes at a time
 
 
 def store_it(engine: Engine, store: ObjectStore, run: RunRow, mib: int) -> int:
     """The log as log-store keeps it, and once more as one object; its size in bytes."""
-    text = random.Random(5).randbytes(MAX_CHUNK_BYTES // 2).hex().encode()
-    pieces = [text] * (mib * 1024 * 1024 // len(text))
-    store.put(WHOLE, b"".join(pieces))
+    piece = random.Random(5).randbytes(MAX_CHUNK_BYTES // 2).hex().encode()
+    pieces = [piece] * (mib * 1024 * 1024 // len(piece))
+    whole = b"".join(pieces)
+    store.put(WHOLE, whole)
     with Session(engine) as db, db.begin():
         store_log(db, store, run.id, run.job_id, pieces)
-    return len(text) * len(pieces)
+        promised = {"chunks": len(pieces), "bytes": len(whole), "digest": sha256(whole).hexdigest()}
+        db.execute(PROMISE, promised | {"run": run.id})
+    return len(whole)
 
 
 def make_reader(engine: Engine) -> str:
@@ -123,26 +133,33 @@ def measure(servers: StackServers, mib: int, rounds: int) -> None:
     size = store_it(engine, store, run, mib)
     keys = [chunk_key(run.id, seq) for seq in range(size // MAX_CHUNK_BYTES)]
     print(f"a log of {size / 1e6:.0f} MB in {len(keys)} chunks")
-    ratios = []
     with api(service_env(url, servers.redis_url(1), s3), token) as (client, process):
 
         def answer() -> Iterator[bytes]:
             with client.stream("GET", f"/job-runs/{run.id}/log", params={"format": "ansi"}) as reply:
                 yield from reply.raise_for_status().iter_bytes(PIECE)
 
+        def compare(what: str) -> None:
+            ratios = []
+            for _ in range(rounds):
+                whole = seconds(lambda: store.stream(WHOLE), size)
+                chunks = seconds(lambda: map(store.get, keys), size)
+                served = seconds(answer, size)
+                ratios.append(whole / served)
+                rates = ", ".join(f"{size / took / 1e6:>5.0f}" for took in (whole, chunks, served))
+                print(f"  one object, its chunks, the API: {rates} MB/s   ratio {ratios[-1]:.2f}")
+            print(
+                f"ratio to one object, {what}: median {statistics.median(ratios):.2f} (target: at least 0.5)"
+            )
+
         client.get(f"/job-runs/{run.id}/log", headers={"Range": "bytes=0-99"}).raise_for_status()  # warm
         before = peak_mb(process)
-        for _ in range(rounds):
-            whole = seconds(lambda: store.stream(WHOLE), size)
-            chunks = seconds(lambda: map(store.get, keys), size)
-            served = seconds(answer, size)
-            ratios.append(whole / served)
-            rates = (
-                f"{size / whole / 1e6:>5.0f}, {size / chunks / 1e6:>5.0f}, {size / served / 1e6:>5.0f} MB/s"
-            )
-            print(f"  one object, its chunks, the API: {rates}   ratio {ratios[-1]:.2f}")
+        compare("from the log's chunks")
+        started = time.perf_counter()
+        Archiver(engine, store).archive_next()
+        print(f"archived at {size / (time.perf_counter() - started) / 1e6:.0f} MB/s")
+        compare("from its archive")
         print(f"memory of the API, at most: {before:.0f} MB before, {peak_mb(process):.0f} MB after")
-    print(f"ratio to one object, median of {rounds}: {statistics.median(ratios):.2f} (target: at least 0.5)")
 
 
 def main() -> None:
