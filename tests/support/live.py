@@ -19,8 +19,8 @@ from drover_cli.local.state import ServiceState, identity, read_state
 
 from support.waiting import eventually
 
-FAST = {  # a lost executor is noticed in seconds instead of half a minute
-    "DROVER_LEASE_SECONDS": "6",
+FAST = {  # a lost executor is noticed sooner; the API has time to start again within a lease
+    "DROVER_LEASE_SECONDS": "20",
     "DROVER_HEARTBEAT_SECONDS": "1",
     "DROVER_LEASE_GRACE_SECONDS": "1",
     "DROVER_LOG_LEVEL": "info",
