@@ -11,13 +11,15 @@ from drover_cli.local.process import inherited_environment
 from drover_cli.local.specs import Specs
 
 
-def dead_letters(stack: Stack, arguments: Sequence[str]) -> int:
-    """Run event-ingest's own `dead-letters`; returns its exit status."""
+def ingest(stack: Stack, command: str, arguments: Sequence[str]) -> int:
+    """Run a command of event-ingest's own (`dead-letters`, `retention`); returns its exit status."""
     with told_plainly():
         state = stack.current()
         if state is None or "postgres" not in state.services:
             raise LocalError("Drover is not running", hint="./drover up")
         ports = {name: service.port for name, service in state.services.items()}
-        program = Specs(stack.home, stack.home.secrets(), ports, os.environ).dead_letters(arguments)
+        program = Specs(stack.home, stack.home.secrets(), ports, os.environ).ingest_command(
+            command, arguments
+        )
     env = {**inherited_environment(), **program.env}
     return subprocess.run(program.command, env=env, cwd=program.cwd, check=False).returncode

@@ -8,7 +8,7 @@ from drover_cli import commands_admin, commands_conformance, commands_demo, comm
 from drover_cli.console import told_plainly
 from drover_cli.local.control import Stack
 from drover_cli.paths import ROOT
-from drover_cli.tools import benches, checks
+from drover_cli.tools import benches, checks, storms
 from drover_cli.tools.locks import compile_all
 
 # For commands that hand their arguments, options and --help too, to another program.
@@ -64,7 +64,13 @@ def logs(
 @admin.command(context_settings=PASSING_ON)
 def dead_letters(context: typer.Context) -> None:
     """List, show and replay what could not be stored; -h tells more."""
-    raise typer.Exit(commands_admin.dead_letters(here(), context.args))
+    raise typer.Exit(commands_admin.ingest(here(), "dead-letters", context.args))
+
+
+@admin.command(context_settings=PASSING_ON)
+def retention(context: typer.Context) -> None:
+    """Name, and drop, the events of days gone by; -h tells more."""
+    raise typer.Exit(commands_admin.ingest(here(), "retention", context.args))
 
 
 @app.command(rich_help_panel="Development", context_settings=PASSING_ON)
@@ -85,6 +91,12 @@ def bench(
         f"usage: ./drover bench {'|'.join(benches.names(ROOT))} [--help | options]", markup=False
     )
     raise typer.Exit(2)
+
+
+@app.command(rich_help_panel="Development", context_settings=PASSING_ON)
+def chaos(context: typer.Context) -> None:
+    """Run jobs while everything under them is killed and frozen; --minutes and --seed choose the storm."""
+    raise typer.Exit(storms.storm(ROOT, context.args))
 
 
 @app.command(rich_help_panel="Development")

@@ -68,6 +68,7 @@ def test_a_whole_life(stack: LiveStack, tmp_path: Path) -> None:
     letters = stack.command("admin", "dead-letters", "list")
     assert letters.returncode == 0, letters.stderr
     assert letters.stdout.split()[0] == "id"
+    assert "no events are older" in stack.command("admin", "retention", "--days", "30").stdout
     check_a_second_one_beside_it(LiveStack(tmp_path / "other"))
     check_crashed_servers_come_back(stack)
 

@@ -21,6 +21,7 @@ PASSED_ON = (
     "DROVER_TICK_SECONDS",
     "DROVER_API_WORKERS",
     "DROVER_API_THREADS",
+    "DROVER_RETENTION_EVENTS_DAYS",
     "DROVER_EXECUTOR_SLOTS",
     "DROVER_EXECUTOR_ISOLATION",
 )
@@ -84,10 +85,8 @@ class Specs:
         env = self._env("api") | {"DROVER_ADMIN_PASSWORD": self._secrets.admin_password}
         return self._program("create-admin", "drover_api", env, "create-admin")
 
-    def dead_letters(self, arguments: Sequence[str]) -> Program:
-        return self._program(
-            "dead-letters", "drover_event_ingest", self._database(), "dead-letters", *arguments
-        )
+    def ingest_command(self, command: str, arguments: Sequence[str]) -> Program:
+        return self._program(command, "drover_event_ingest", self._database(), command, *arguments)
 
     def _program(self, name: str, module: str, env: Mapping[str, str], *arguments: str) -> Program:
         python = EXECUTOR_PYTHON if name == "executor" else MAIN_PYTHON

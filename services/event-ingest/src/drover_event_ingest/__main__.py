@@ -1,5 +1,5 @@
 """`python -m drover_event_ingest`: job events from the stream into the database; `… dead-letters` is for what
-could not be stored.
+could not be stored, `… retention` drops what is old.
 """
 
 import gc
@@ -17,8 +17,8 @@ from drover_shared.streams.group import GroupSettings, stream_client
 from drover_shared.streams.service import run_stream_service
 from drover_shared.streams.worker import Work
 
+from drover_event_ingest import letters_command, retention_command
 from drover_event_ingest.batches import Load, prepare
-from drover_event_ingest.letters_command import run_command
 from drover_event_ingest.partitions import keep_partitions
 from drover_event_ingest.settings import Settings
 from drover_event_ingest.store import EventStore
@@ -30,9 +30,11 @@ def main() -> int:
         case []:
             return serve(env)
         case ["dead-letters", *arguments]:
-            return run_command(arguments, env)
+            return letters_command.run_command(arguments, env)
+        case ["retention", *arguments]:
+            return retention_command.run_command(arguments, env, SystemClock())
         case other:
-            raise SettingsError(f"unknown arguments {other}: the command is dead-letters")
+            raise SettingsError(f"unknown arguments {other}: the commands are dead-letters and retention")
 
 
 def serve(env: Environment) -> int:
@@ -47,7 +49,7 @@ def serve(env: Environment) -> int:
         ring_runs(client, store.store(load), "events")
 
     tune_interpreter()
-    keep_partitions(engine, SystemClock(), stop)
+    keep_partitions(engine, SystemClock(), stop, settings.events_days)
     try:
         return run_stream_service(
             client,

@@ -8,12 +8,13 @@ from drover_shared.streams.group import read_claim_idle_ms
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """URLs hold passwords, so they are kept out of `repr`."""
+    """URLs hold passwords, so they are kept out of `repr`. `events_days`: 0 keeps events for ever."""
 
     database_url: str = field(repr=False)
     redis_url: str = field(repr=False)
     health: HealthSettings
     claim_idle_ms: int
+    events_days: int
 
     @classmethod
     def read(cls, env: Environment) -> "Settings":
@@ -22,4 +23,5 @@ class Settings:
             redis_url=env.text("DROVER_REDIS_URL"),
             health=HealthSettings.read(env),
             claim_idle_ms=read_claim_idle_ms(env),
+            events_days=env.integer("DROVER_RETENTION_EVENTS_DAYS", 0, 0, 36500),
         )
