@@ -2,11 +2,12 @@
 
 import base64
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from drover_api.access.throttle import MAX_FAILURES
-from drover_api.app import MAX_BODY_BYTES
+from drover_api.app import MAX_BODY_BYTES, create_app
 from drover_api.deps import Deps
 from flask import Flask
 from support.api import ADMIN_PASSWORD, Api, token_for
@@ -54,6 +55,21 @@ def test_guessing_passwords_is_slowed_down(api_app: Flask) -> None:
     assert throttled.status_code == 429
     assert 0 < int(throttled.headers["Retry-After"]) <= 61
     assert login(api_app, user="somebody-else").status_code == 401
+
+
+def test_guesses_behind_a_proxy_lock_out_nobody_else(api_deps: Deps) -> None:
+    settings = replace(api_deps.settings, trusted_proxies=1)
+    app = create_app(replace(api_deps, settings=settings))
+
+    def login_from(address: str, password: str) -> int:
+        headers = {"X-Forwarded-For": f"203.0.113.9, {address}"}
+        answer = app.test_client().post("/api/v1/tokens", auth=("admin", password), json={}, headers=headers)
+        return answer.status_code
+
+    for _ in range(MAX_FAILURES):
+        assert login_from("192.0.2.1", "wrong") == 401
+    assert login_from("192.0.2.1", ADMIN_PASSWORD) == 429
+    assert login_from("192.0.2.2", ADMIN_PASSWORD) == 201
 
 
 BODIES: list[tuple[bytes, str, int, str | None]] = [

@@ -5,6 +5,7 @@ from importlib import import_module
 from typing import Any
 
 from flask import Flask
+from werkzeug.middleware.proxy_fix import ProxyFix
 
 from drover_api import health, problems
 from drover_api.access.authenticate import THROTTLE_EXTENSION
@@ -68,6 +69,9 @@ def create_app(deps: Deps) -> Flask:
     app.register_blueprint(health.blp)
     app.register_blueprint(docs.blp)
     _register_routes(app)
+    proxies = deps.settings.trusted_proxies
+    if proxies:
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=proxies, x_proto=proxies)  # type: ignore[method-assign]
     return app
 
 

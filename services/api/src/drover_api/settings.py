@@ -12,7 +12,11 @@ def secret_keys(env: Environment) -> tuple[str, ...]:
 
 @dataclass(frozen=True, slots=True)
 class ApiSettings:
-    """`secret_keys` is "id:fernetkey[,…]", the first encrypts; times are in seconds."""
+    """`secret_keys` is "id:fernetkey[,…]", the first encrypts; times are in seconds.
+
+    `trusted_proxies` is how many proxies in front add to X-Forwarded-For: a client's address is taken from
+    there, else from the connection.
+    """
 
     database_url: str = field(repr=False)
     redis_url: str = field(repr=False)
@@ -23,6 +27,7 @@ class ApiSettings:
     port: int = 8080
     workers: int = 2
     threads: int = 16
+    trusted_proxies: int = 0
     lease_seconds: int = 30
     heartbeat_seconds: int = 5
     log: LogSettings = field(default_factory=LogSettings)
@@ -39,6 +44,7 @@ class ApiSettings:
             port=env.integer("DROVER_PORT", 8080, 1, 65535),
             workers=env.integer("DROVER_API_WORKERS", 2, 1, 64),
             threads=env.integer("DROVER_API_THREADS", 16, 1, 256),
+            trusted_proxies=env.integer("DROVER_API_TRUSTED_PROXIES", 0, 0, 8),
             lease_seconds=env.integer("DROVER_LEASE_SECONDS", 30, 1, 3600),
             heartbeat_seconds=env.integer("DROVER_HEARTBEAT_SECONDS", 5, 1, 600),
             log=LogSettings.read(env),
