@@ -35,6 +35,7 @@ from hypothesis.stateful import (
 from sqlalchemy import Engine, select, text
 from sqlalchemy.orm import Session, sessionmaker
 from support.job_rows import add_executor, add_job
+from support.story import NEVER as STORY
 
 TERMS = LeaseTerms(lease_seconds=30, heartbeat_interval_seconds=5)
 ROOT = Principal(user_id=1, username="admin", is_superuser=True, is_system_auditor=False)
@@ -44,39 +45,10 @@ WHO = st.sampled_from((0, 1))
 ANY = st.integers(0, 1000)  # picks one of what there is, modulo its count
 EXPIRED = "UPDATE job_runs SET lease_expires_at = now() - interval '1 minute' WHERE id = :id"
 
-# Each query names what must never be found.
-NEVER = {
-    "a job with two live attempts": """
-        SELECT job_id FROM job_runs WHERE state IN ('pending', 'starting', 'running')
-        GROUP BY job_id HAVING count(*) > 1""",
-    "a job whose status is not its attempt's": """
-        SELECT j.id, j.status, r.state FROM jobs j LEFT JOIN job_runs r ON r.id = j.current_run_id
-        WHERE NOT CASE j.status
-            WHEN 'pending' THEN r.id IS NULL
-            WHEN 'queued' THEN r.state IN ('pending', 'starting')
-            WHEN 'running' THEN r.state = 'running'
-            WHEN 'canceled' THEN coalesce(r.state IN ('canceled', 'lost'), true)
-            WHEN 'error' THEN r.state IN ('lost', 'failed')
-            ELSE r.state = j.status END""",
-    "a job whose current attempt is not its last": """
-        SELECT j.id FROM jobs j JOIN job_runs r ON r.job_id = j.id
-        WHERE r.attempt_number > (SELECT attempt_number FROM job_runs WHERE id = j.current_run_id)""",
-    "an attempt after one that was not lost": """
-        SELECT later.id FROM job_runs later JOIN job_runs earlier USING (job_id)
-        WHERE earlier.attempt_number < later.attempt_number AND earlier.state <> 'lost'""",
-    "a hole in the attempts, or too many": """
-        SELECT job_id FROM job_runs JOIN jobs ON jobs.id = job_id GROUP BY job_id, max_attempts
-        HAVING count(*) <> max(attempt_number) OR count(*) > max_attempts""",
+NEVER = STORY | {
     "two jobs at work of a template that runs one": """
         SELECT count(*) FROM jobs WHERE job_template_id = :serial AND status IN ('queued', 'running')
         HAVING count(*) > 1""",
-    "an end without its time, or a time without an end": """
-        SELECT id FROM jobs
-        WHERE (finished_at IS NOT NULL) <> (status NOT IN ('pending', 'queued', 'running'))
-        UNION ALL SELECT job_id FROM job_runs
-        WHERE (finished_at IS NOT NULL) <> (state NOT IN ('pending', 'starting', 'running'))""",
-    "an end that is not well and has no reason": """
-        SELECT id FROM jobs WHERE status IN ('failed', 'error', 'canceled') AND error_reason IS NULL""",
     "more first attempts waiting than executors may soon take": """
         SELECT count(*) FROM job_runs WHERE state = 'pending' AND attempt_number = 1
         HAVING count(*) > :spare + (SELECT sum(slots) FROM executors)""",

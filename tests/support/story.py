@@ -1,0 +1,32 @@
+"""What the tables of jobs and runs must never say, at any moment: each query finds a contradiction."""
+
+NEVER = {
+    "a job with two live attempts": """
+        SELECT job_id FROM job_runs WHERE state IN ('pending', 'starting', 'running')
+        GROUP BY job_id HAVING count(*) > 1""",
+    "a job whose status is not its attempt's": """
+        SELECT j.id, j.status, r.state FROM jobs j LEFT JOIN job_runs r ON r.id = j.current_run_id
+        WHERE NOT CASE j.status
+            WHEN 'pending' THEN r.id IS NULL
+            WHEN 'queued' THEN r.state IN ('pending', 'starting')
+            WHEN 'running' THEN r.state = 'running'
+            WHEN 'canceled' THEN coalesce(r.state IN ('canceled', 'lost'), true)
+            WHEN 'error' THEN r.state IN ('lost', 'failed')
+            ELSE r.state = j.status END""",
+    "a job whose current attempt is not its last": """
+        SELECT j.id FROM jobs j JOIN job_runs r ON r.job_id = j.id
+        WHERE r.attempt_number > (SELECT attempt_number FROM job_runs WHERE id = j.current_run_id)""",
+    "an attempt after one that was not lost": """
+        SELECT later.id FROM job_runs later JOIN job_runs earlier USING (job_id)
+        WHERE earlier.attempt_number < later.attempt_number AND earlier.state <> 'lost'""",
+    "a hole in the attempts, or too many": """
+        SELECT job_id FROM job_runs JOIN jobs ON jobs.id = job_id GROUP BY job_id, max_attempts
+        HAVING count(*) <> max(attempt_number) OR count(*) > max_attempts""",
+    "an end without its time, or a time without an end": """
+        SELECT id FROM jobs
+        WHERE (finished_at IS NOT NULL) <> (status NOT IN ('pending', 'queued', 'running'))
+        UNION ALL SELECT job_id FROM job_runs
+        WHERE (finished_at IS NOT NULL) <> (state NOT IN ('pending', 'starting', 'running'))""",
+    "an end that is not well and has no reason": """
+        SELECT id FROM jobs WHERE status IN ('failed', 'error', 'canceled') AND error_reason IS NULL""",
+}
