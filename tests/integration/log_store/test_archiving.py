@@ -3,14 +3,17 @@
 import gzip
 import random
 from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from typing import Any
 
 import pytest
 from drover_log_store.archiving import Archiver
+from drover_log_store.retention import Retention
+from drover_shared.clock import FakeClock
 from drover_shared.objects import ObjectMissingError, ObjectStore, chunk_key
 from drover_shared.settings import S3Settings
-from sqlalchemy import Engine, text
+from sqlalchemy import Connection, Engine, text
 from sqlalchemy.orm import Session
 from support.output_rows import store_log
 from support.runs import RunRow, make_run
@@ -118,6 +121,38 @@ def test_what_somebody_who_is_gone_began_is_begun_anew(engine: Engine, objects: 
     assert len(archives(engine)) == 1
     with pytest.raises(ObjectMissingError):
         objects.get("half.gz")
+
+
+@pytest.mark.parametrize("archived", [False, True])
+def test_a_log_whose_time_is_over_goes(engine: Engine, objects: ObjectStore, archived: bool) -> None:
+    old, live = (finished(engine, objects, PIECES) for _ in range(2))
+    archiver, keys = make_archiver(engine, objects), [chunk_key(old.id, 0)]
+    with engine.begin() as connection:
+        set_state(connection, old, "successful")
+    if archived:
+        archiver.archive_next()
+        archiver.archive_next()
+        keys += [key for key, _, _ in archives(engine) if str(old.id) in key]
+        assert len(keys) == 2
+    later = FakeClock(datetime.now(UTC) + timedelta(days=10))
+    assert not Retention(engine, objects, later, 0).remove_next()
+    assert not Retention(engine, objects, later, 11).remove_next()
+    retention = Retention(engine, objects, later, 9)
+    assert retention.remove_next()
+    assert not retention.remove_next()
+    for key in keys:
+        with pytest.raises(ObjectMissingError):
+            objects.get(key)
+    assert rows(engine, "SELECT DISTINCT job_run_id FROM log_chunks") == [(live.id,)]
+    assert rows(engine, "SELECT count(*) FROM log_archives") == [(1 if archived else 0,)]
+    assert objects.get(chunk_key(live.id, 0)) == PIECES[0]
+
+
+def set_state(connection: Connection, run: RunRow, state: str) -> None:
+    connection.execute(text("ALTER TABLE job_runs DISABLE TRIGGER guard_job_runs"))
+    connection.execute(
+        text("UPDATE job_runs SET state = :state WHERE id = :run"), {"state": state, "run": run.id}
+    )
 
 
 def test_a_big_archive_goes_in_parts(objects: ObjectStore) -> None:

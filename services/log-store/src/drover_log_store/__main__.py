@@ -4,6 +4,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
+from drover_shared.clock import SystemClock
 from drover_shared.db.engine import check_database, make_engine
 from drover_shared.domain.errors import InfrastructureError
 from drover_shared.logging import configure, get_logger
@@ -17,8 +18,9 @@ from drover_shared.streams.group import GroupSettings, stream_client
 from drover_shared.streams.service import run_stream_service
 from drover_shared.streams.worker import Work
 
-from drover_log_store.archiving import Archiver, keep_archiving
+from drover_log_store.archiving import Archiver, keep_doing
 from drover_log_store.chunks import Load, prepare
+from drover_log_store.retention import Retention
 from drover_log_store.settings import Settings
 from drover_log_store.store import LogStore
 
@@ -35,7 +37,9 @@ def main() -> int:
     client = stream_client(settings.redis_url)
     objects = ObjectStore(settings.s3, connections=PUTS_AT_ONCE + 2)
     threading.Thread(target=make_bucket, args=(objects, stop), name="bucket", daemon=True).start()
-    keep_archiving(Archiver(engine, objects), stop)
+    archiver = Archiver(engine, objects)
+    retention = Retention(engine, objects, SystemClock(), settings.logs_days)
+    keep_doing([retention.remove_next, archiver.archive_next, archiver.remove_next], stop)
     with ThreadPoolExecutor(PUTS_AT_ONCE, thread_name_prefix="put") as threads:
         store = LogStore(engine, objects, threads)
 

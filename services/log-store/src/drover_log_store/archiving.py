@@ -4,7 +4,7 @@ import gzip
 import secrets
 import threading
 import zlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from hashlib import sha256
 from uuid import UUID
 
@@ -166,19 +166,24 @@ def _cut(pieces: Iterable[bytes], size: int) -> Iterator[bytes]:
         yield bytes(held)
 
 
-def keep_archiving(archiver: Archiver, stop: threading.Event) -> threading.Thread:
-    """Archive in a thread of its own until `stop`; a failure is tried again."""
+def keep_doing(steps: Sequence[Callable[[], bool]], stop: threading.Event) -> threading.Thread:
+    """Take `steps` in a thread of its own until `stop`; each says whether it did something.
+
+    A failure is tried again, and keeps no other step from its turn.
+    """
+
+    def take(step: Callable[[], bool]) -> bool:
+        try:
+            return step()
+        except Exception as error:  # noqa: BLE001 - nothing is lost: what is stored stays until it succeeds
+            _log.warning("housekeeping_failed", **describe(error))
+            return False
 
     def loop() -> None:
         while not stop.is_set():
-            try:
-                busy = archiver.archive_next() or archiver.remove_next()
-            except Exception as error:  # noqa: BLE001 - nothing is lost: the chunks are all there
-                _log.warning("archiving_failed", **describe(error))
-                busy = False
-            if not busy:
+            if sum(take(step) for step in steps) == 0:
                 stop.wait(_PAUSE_SECONDS)
 
-    thread = threading.Thread(target=loop, name="archive", daemon=True)
+    thread = threading.Thread(target=loop, name="housekeeping", daemon=True)
     thread.start()
     return thread

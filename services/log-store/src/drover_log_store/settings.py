@@ -8,13 +8,14 @@ from drover_shared.streams.group import read_claim_idle_ms
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """URLs hold passwords, so they are kept out of `repr`."""
+    """URLs hold passwords, so they are kept out of `repr`. `logs_days`: 0 keeps logs for ever."""
 
     database_url: str = field(repr=False)
     redis_url: str = field(repr=False)
     s3: S3Settings
     health: HealthSettings
     claim_idle_ms: int
+    logs_days: int
 
     @classmethod
     def read(cls, env: Environment) -> "Settings":
@@ -24,4 +25,5 @@ class Settings:
             s3=S3Settings.read(env),
             health=HealthSettings.read(env),
             claim_idle_ms=read_claim_idle_ms(env),
+            logs_days=env.integer("DROVER_RETENTION_LOGS_DAYS", 0, 0, 36500),
         )
