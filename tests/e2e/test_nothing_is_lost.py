@@ -15,27 +15,27 @@ from support.live import LiveStack, job_ended
 from support.projects import World, local_hosts, make_repository
 from support.waiting import eventually
 
-INVENTORY = local_hosts(*(f"host{n:02}" for n in range(5)))
+HOSTS, TASKS = 3, 4
+INVENTORY = local_hosts(*(f"host{n}" for n in range(HOSTS)))
 # Long enough that something can happen in its middle, and every host's result can be counted.
 PLAYBOOK = """
 - hosts: all
   gather_facts: false
   tasks:
     - command: sleep 0.3
-      loop: [1, 2, 3]
+      loop: [1, 2]
     - debug: {msg: "middle"}
     - command: sleep 0.3
-      loop: [1, 2, 3]
+      loop: [1, 2]
     - debug: {msg: "end"}
 """
-TASKS = 4
 STREAMS = {"event-ingest": "job-events", "log-store": "log-chunks"}  # the process that reads it: its stream
 
 
 @pytest.fixture
 def template(world: World, tmp_path: Path) -> dict[str, Any]:
     make_repository(tmp_path / "project", {"site.yml": PLAYBOOK})
-    inventory = world.inventory("five", INVENTORY)
+    inventory = world.inventory("fleet", INVENTORY)
     return world.template("steps", str(tmp_path / "project"), "site.yml", inventory, max_attempts=3)
 
 
@@ -51,11 +51,11 @@ def frozen(stack: LiveStack, service: str) -> Iterator[None]:
 
 def assert_right(client: httpx.Client, job: dict[str, Any]) -> None:
     assert job["status"] == "successful", job
-    assert job["summary"]["hosts_total"] == 5
-    assert job["summary"]["hosts_ok"] == 5
+    assert job["summary"]["hosts_total"] == HOSTS
+    assert job["summary"]["hosts_ok"] == HOSTS
     events = assert_complete(client, job)
     results = [(e["host"], e["task_name"]) for e in events if e["event_type"] == "TASK_OK"]
-    assert len(results) == 5 * TASKS
+    assert len(results) == HOSTS * TASKS
 
 
 def attempts(client: httpx.Client, job: dict[str, Any]) -> list[str]:
