@@ -97,17 +97,18 @@ class Lifecycle(RuleBasedStateMachine):
 
     # What may happen
 
-    @rule(serial=st.booleans(), organization=WHO, attempts=st.integers(1, 3), priority=WHO)
-    def launch(self, serial: bool, organization: int, attempts: int, priority: int) -> None:
+    @rule(jobs=st.lists(st.tuples(st.booleans(), WHO, st.integers(1, 3), WHO), min_size=1, max_size=4))
+    def launch(self, jobs: list[tuple[bool, int, int, int]]) -> None:
         with self.sessions.begin() as db:
-            job = add_job(
-                db,
-                job_template_id=SERIAL_TEMPLATE if serial else None,
-                organization_id=organization + 1,
-                max_attempts=attempts,
-                priority=priority,
-            )
-            self.jobs.append(job.id)
+            for serial, organization, attempts, priority in jobs:
+                job = add_job(
+                    db,
+                    job_template_id=SERIAL_TEMPLATE if serial else None,
+                    organization_id=organization + 1,
+                    max_attempts=attempts,
+                    priority=priority,
+                )
+                self.jobs.append(job.id)
 
     @precondition(lambda self: self.jobs)
     @rule(which=ANY)
