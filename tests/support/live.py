@@ -25,6 +25,12 @@ FAST = {  # a lost executor is noticed sooner; the API has time to start again w
     "DROVER_LEASE_GRACE_SECONDS": "1",
     "DROVER_LOG_LEVEL": "info",
 }
+# Takes the stack down when the tests' process ends, however it ends: its end of the pipe closes then.
+_GUARD = """
+import subprocess, sys
+sys.stdin.read()
+subprocess.run([sys.executable, "-m", "drover_cli", "down"], stdout=subprocess.DEVNULL)
+"""
 FINAL = {"successful", "failed", "canceled", "error"}
 
 
@@ -42,6 +48,7 @@ class LiveStack:
             "DROVER_PORT": str(port),
             "DROVER_ADMIN_PASSWORD": "e2e-admin-password",
         }
+        self._guard: subprocess.Popen[bytes] | None = None
 
     def command(self, *arguments: str, timeout: float = 180) -> "subprocess.CompletedProcess[str]":
         """Run `drover ARGUMENTS` for this stack; its output is text."""
@@ -57,10 +64,18 @@ class LiveStack:
     def start(self) -> None:
         done = self.command("up", "--detach")
         assert done.returncode == 0, done.stdout + done.stderr + self.tail_logs()
+        self._guard = subprocess.Popen(
+            [sys.executable, "-c", _GUARD],
+            env=self._environment,
+            stdin=subprocess.PIPE,
+            start_new_session=True,
+        )
 
     def stop(self) -> None:
         done = self.command("down")
         assert done.returncode == 0, done.stdout + done.stderr
+        if self._guard is not None:
+            self._guard.communicate()
 
     def client(self) -> httpx.Client:
         """A client of the public API with a fresh administrator's token."""
