@@ -66,7 +66,7 @@ class LiveStack:
         assert done.returncode == 0, done.stdout + done.stderr + self.tail_logs()
         self._guard = subprocess.Popen(
             [sys.executable, "-c", _GUARD],
-            env=self._environment,
+            env=self.environment,
             stdin=subprocess.PIPE,
             start_new_session=True,
         )
