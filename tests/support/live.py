@@ -64,18 +64,20 @@ class LiveStack:
     def start(self) -> None:
         done = self.command("up", "--detach")
         assert done.returncode == 0, done.stdout + done.stderr + self.tail_logs()
-        self._guard = subprocess.Popen(
-            [sys.executable, "-c", _GUARD],
-            env=self.environment,
-            stdin=subprocess.PIPE,
-            start_new_session=True,
-        )
+        if self._guard is None:
+            self._guard = subprocess.Popen(
+                [sys.executable, "-c", _GUARD],
+                env=self.environment,
+                stdin=subprocess.PIPE,
+                start_new_session=True,
+            )
 
     def stop(self) -> None:
         done = self.command("down")
         assert done.returncode == 0, done.stdout + done.stderr
         if self._guard is not None:
             self._guard.communicate()
+            self._guard = None
 
     def client(self) -> httpx.Client:
         """A client of the public API with a fresh administrator's token."""
