@@ -17,7 +17,7 @@ def checks(found: Deps) -> dict[str, Callable[[], object]]:
     return {
         "database": lambda: check_database(found.engine),
         "queue": found.redis.ping,
-        "object_store": lambda: found.s3.head_bucket(Bucket=found.settings.s3.bucket),
+        "object_store": found.objects.check,
     }
 
 

@@ -25,7 +25,6 @@ from drover_api.jobs.pending import pending_reason
 from drover_api.jobs.schemas import JobDetailSchema, JobQuery, JobSchema, RunSchema
 from drover_api.jobs.views import job_documents, run_documents
 from drover_api.output.bell import ring_state
-from drover_api.output.store import object_store
 
 blp = PublicBlueprint("jobs", "Jobs and their run attempts")
 
@@ -67,7 +66,7 @@ def delete_job(job_id: int) -> None:
     """Delete a finished job with its runs, events, host summaries and log"""
     job = find(session(), Job, current_principal(), READ, job_id)
     check_if_match(JobDetailSchema().dump(_document(job)))
-    delete(session(), current_principal(), job_id, object_store().delete_many)
+    delete(session(), current_principal(), job_id, deps().objects.delete_many)
 
 
 @blp.get("/jobs/<id:job_id>/runs")

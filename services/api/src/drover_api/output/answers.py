@@ -14,7 +14,6 @@ from drover_api.output.follow import followed
 from drover_api.output.formats import CONTENT_TYPES, EXTENSIONS, formatted
 from drover_api.output.live import Source, Viewers
 from drover_api.output.log import Extent, LogReader, extent
-from drover_api.output.store import object_store
 from drover_api.problems import problem
 
 RETRY_SECONDS = "5"
@@ -117,7 +116,7 @@ def log_reader() -> LogReader:
     """The application's one reader."""
     reader: LogReader | None = current_app.extensions.get(_READER)
     if reader is None:
-        reader = current_app.extensions.setdefault(_READER, LogReader(deps().sessions, object_store()))
+        reader = current_app.extensions.setdefault(_READER, LogReader(deps().sessions, deps().objects))
     return reader
 
 
