@@ -13,6 +13,8 @@ LINTS = (
     ("types", ["mypy"]),
     ("imports", ["lint-imports"]),
 )
+# a file's tests stay together, since they share a stack
+WHOLE_SUITE = ("--numprocesses=2", "--dist=loadfile", "--durations=15")
 
 
 def program(name: str) -> str:
@@ -46,8 +48,11 @@ def test(root: Path, arguments: Sequence[str]) -> int:
     """Run pytest; returns its exit status.
 
     Its servers are its own, in folders and on ports of its own: variables that speak of a running stack
-    are kept from it.
+    are kept from it. The whole suite runs in two workers, each with its own servers; arguments of one's own
+    go to one plain pytest.
     """
     env = {name: value for name, value in os.environ.items() if not name.startswith("DROVER_")}
-    done = subprocess.run([sys.executable, "-m", "pytest", *arguments], cwd=root, env=env, check=False)
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", *(arguments or WHOLE_SUITE)], cwd=root, env=env, check=False
+    )
     return done.returncode
