@@ -56,6 +56,14 @@ class Environment:
         return found
 
 
+def lease_seconds(env: Environment) -> int:
+    """How long an executor may go on without an answer; also how long one that vanished is waited for.
+
+    Minutes, so that a control plane that is away for minutes costs no run.
+    """
+    return env.integer("DROVER_LEASE_SECONDS", 300, 1, 3600)
+
+
 @dataclass(frozen=True, slots=True)
 class LogSettings:
     """`level`: debug to critical; `format`: json or console."""

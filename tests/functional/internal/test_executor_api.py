@@ -31,7 +31,7 @@ def test_registration_needs_its_token(api_app: Flask) -> None:
 
 
 def test_registration_tells_how_to_stay_alive(executor: Executor) -> None:
-    assert executor.registered["lease_seconds"] == 30
+    assert executor.registered["lease_seconds"] == 300
     assert executor.registered["heartbeat_interval_seconds"] == 5
     answer = executor.api.post(f"/executors/{executor.id}/heartbeat", {"running": []})
     assert answer.get_json() == {"drain": False}

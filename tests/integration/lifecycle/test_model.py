@@ -15,6 +15,7 @@ from drover_api.access.principal import Principal
 from drover_api.internal.attempts import LeaseTerms, claim
 from drover_api.internal.lifecycle import Ending, finish, heartbeat, start
 from drover_api.jobs.cancel import cancel
+from drover_scheduler.lease_time import LeaseTime
 from drover_scheduler.line import SPARE
 from drover_scheduler.scheduler import Tick, schedule_job
 from drover_shared.clock import FakeClock
@@ -85,7 +86,14 @@ class Lifecycle(RuleBasedStateMachine):
     def _tick(self) -> Tick:
         clock = FakeClock(datetime.now(UTC))
         return Tick(
-            self.engine, self.client, NoBell(), clock, new_run_id, tick_seconds=1, lease_grace_seconds=5
+            self.engine,
+            self.client,
+            NoBell(),
+            clock,
+            new_run_id,
+            tick_seconds=1,
+            lease_grace_seconds=5,
+            lease_time=LeaseTime(clock, 0),
         )
 
     def teardown(self) -> None:

@@ -8,6 +8,7 @@ from uuid import UUID
 
 import pytest
 import redis
+from drover_scheduler.lease_time import LeaseTime
 from drover_scheduler.scheduler import Tick, schedule_job
 from drover_shared.clock import SystemClock
 from drover_shared.ids import new_run_id
@@ -37,7 +38,11 @@ def tick(engine: Engine, redis_client: redis.Redis, bell: Heard) -> Tick:
 
 
 def make_tick(engine: Engine, client: redis.Redis, bell: Heard) -> Tick:
-    return Tick(engine, client, bell, SystemClock(), new_run_id, tick_seconds=1, lease_grace_seconds=5)
+    clock = SystemClock()
+    lease_time = LeaseTime(clock, 0)
+    return Tick(
+        engine, client, bell, clock, new_run_id, tick_seconds=1, lease_grace_seconds=5, lease_time=lease_time
+    )
 
 
 def job(engine: Engine, **values: Any) -> int:

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 import redis
+from drover_scheduler.lease_time import LeaseTime
 from drover_scheduler.scheduler import Tick
 from drover_scheduler.waiting import MESSAGES_ENOUGH
 from drover_shared.clock import FakeClock
@@ -25,7 +26,16 @@ def clock() -> FakeClock:
 @pytest.fixture
 def tick(engine: Engine, redis_client: redis.Redis, redis_url: str, clock: FakeClock) -> Tick:
     bell = Doorbell(redis_url)
-    return Tick(engine, redis_client, bell, clock, new_run_id, tick_seconds=1, lease_grace_seconds=5)
+    return Tick(
+        engine,
+        redis_client,
+        bell,
+        clock,
+        new_run_id,
+        tick_seconds=1,
+        lease_grace_seconds=5,
+        lease_time=LeaseTime(clock, 0),
+    )
 
 
 def rows(engine: Engine, sql: str, **values: Any) -> list[Any]:
@@ -188,6 +198,7 @@ def test_without_redis_the_tick_still_schedules(engine: Engine, clock: FakeClock
         new_run_id,
         tick_seconds=1,
         lease_grace_seconds=5,
+        lease_time=LeaseTime(clock, 0),
     )
     with engine.begin() as connection:
         for _ in range(5):

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from drover_shared.settings import Environment, LogSettings, S3Settings
+from drover_shared.settings import Environment, LogSettings, S3Settings, lease_seconds
 
 
 def secret_keys(env: Environment) -> tuple[str, ...]:
@@ -28,7 +28,7 @@ class ApiSettings:
     workers: int = 2
     threads: int = 16
     trusted_proxies: int = 0
-    lease_seconds: int = 30
+    lease_seconds: int = 300
     heartbeat_seconds: int = 5
     log: LogSettings = field(default_factory=LogSettings)
 
@@ -45,7 +45,7 @@ class ApiSettings:
             workers=env.integer("DROVER_API_WORKERS", 2, 1, 64),
             threads=env.integer("DROVER_API_THREADS", 16, 1, 256),
             trusted_proxies=env.integer("DROVER_API_TRUSTED_PROXIES", 0, 0, 8),
-            lease_seconds=env.integer("DROVER_LEASE_SECONDS", 30, 1, 3600),
+            lease_seconds=lease_seconds(env),
             heartbeat_seconds=env.integer("DROVER_HEARTBEAT_SECONDS", 5, 1, 600),
             log=LogSettings.read(env),
         )

@@ -15,6 +15,7 @@ from drover_shared.settings import Environment, LogSettings
 from drover_shared.streams.group import stream_client
 from drover_shared.streams.progress import Progress
 
+from drover_scheduler.lease_time import LeaseTime
 from drover_scheduler.messages import Listener, scheduler_app
 from drover_scheduler.scheduler import Tick
 from drover_scheduler.settings import Settings
@@ -39,6 +40,7 @@ def main() -> int:
         new_run_id,
         tick_seconds=settings.tick_seconds,
         lease_grace_seconds=settings.lease_grace_seconds,
+        lease_time=LeaseTime(clock, settings.lease_seconds + settings.lease_grace_seconds),
     )
     progress = Progress(clock)
     checks = {"database": partial(check_database, engine), "queue": partial(check_queue, client)}

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime
 from uuid import UUID
 
 from drover_shared.db.models import Job, JobRun
@@ -28,11 +28,11 @@ class Ended:
     next_run: WaitingRun | None = None
 
 
-def expired_runs(connection: Connection, grace_seconds: float) -> Sequence[tuple[UUID, int]]:
-    """(run id, job id) of runs whose lease ended over `grace_seconds` ago, by the database's clock."""
+def expired_runs(connection: Connection, ended_before: datetime) -> Sequence[tuple[UUID, int]]:
+    """(run id, job id) of runs whose lease ended before that moment: `LeaseTime` less the grace."""
     rows = connection.execute(
         select(JobRun.id, JobRun.job_id)
-        .where(JobRun.state.in_(_HELD), _expired(grace_seconds))
+        .where(JobRun.state.in_(_HELD), JobRun.lease_expires_at < ended_before)
         .order_by(JobRun.lease_expires_at)
         .limit(AT_ONCE)
     )
@@ -40,7 +40,7 @@ def expired_runs(connection: Connection, grace_seconds: float) -> Sequence[tuple
 
 
 def lose_run(
-    connection: Connection, run_id: UUID, job_id: int, grace_seconds: float, new_id: IdSource
+    connection: Connection, run_id: UUID, job_id: int, ended_before: datetime, new_id: IdSource
 ) -> Ended | None:
     """End a run as lost and make the next attempt, or end its job; None where somebody else was first."""
     job = _lock_job(connection, job_id)
@@ -48,7 +48,7 @@ def lose_run(
         connection,
         run_id,
         RunState.LOST,
-        _expired(grace_seconds),
+        JobRun.lease_expires_at < ended_before,
         error_reason=Reason.EXECUTOR_LOST,
         error_detail=SENTENCES[Reason.EXECUTOR_LOST],
     ):
@@ -95,10 +95,6 @@ def time_out_run(connection: Connection, run_id: UUID, job_id: int) -> Ended | N
                 _end_job(connection, job_id, status, reason)
             return Ended(run_id, job_id)
     return None
-
-
-def _expired(grace_seconds: float) -> ColumnElement[bool]:
-    return JobRun.lease_expires_at < func.now() - timedelta(seconds=grace_seconds)
 
 
 def _overdue() -> ColumnElement[bool]:

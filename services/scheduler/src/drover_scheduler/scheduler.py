@@ -1,6 +1,7 @@
 """The scheduler's two ways in: a message that names a job, and the tick that needs none."""
 
 from collections.abc import Callable, Iterable, Sequence
+from datetime import timedelta
 from typing import Protocol
 from uuid import UUID
 
@@ -11,10 +12,11 @@ from drover_shared.ids import IdSource
 from drover_shared.logging import get_logger
 from drover_shared.streams.bells import ring_runs
 from drover_shared.streams.failures import describe
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine, func, select
 
 from drover_scheduler import housekeeping, leases, line, metrics, pending, waiting
 from drover_scheduler.attempts import WaitingRun, fill_pool
+from drover_scheduler.lease_time import LeaseTime
 
 _log = get_logger("drover.scheduler")
 
@@ -59,6 +61,7 @@ class Tick:
         *,
         tick_seconds: float,
         lease_grace_seconds: float,
+        lease_time: LeaseTime,
     ) -> None:
         self._engine = engine
         self._redis = client
@@ -66,7 +69,8 @@ class Tick:
         self._clock = clock
         self._new_id = new_id
         self._tick_seconds = tick_seconds
-        self._grace = lease_grace_seconds
+        self._grace = timedelta(seconds=lease_grace_seconds)
+        self._lease_time = lease_time
         self._house_due = clock.monotonic()
 
     def run(self) -> float:
@@ -101,10 +105,13 @@ class Tick:
 
     def _end_expired(self) -> None:
         with self._engine.connect() as connection:
-            found = leases.expired_runs(connection, self._grace)
+            now = self._lease_time.judge(connection.execute(select(func.clock_timestamp())).scalar_one())
+            if now is None:
+                return
+            found = leases.expired_runs(connection, now - self._grace)
         for run_id, job_id in found:
             with self._engine.begin() as connection:
-                ended = leases.lose_run(connection, run_id, job_id, self._grace, self._new_id)
+                ended = leases.lose_run(connection, run_id, job_id, now - self._grace, self._new_id)
             if ended is not None:
                 metrics.LOST.inc()
                 self._tell(ended, "run_lost")

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from drover_shared.settings import Environment, HealthSettings
+from drover_shared.settings import Environment, HealthSettings, lease_seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -12,6 +12,7 @@ class Settings:
     database_url: str = field(repr=False)
     redis_url: str = field(repr=False)
     tick_seconds: float
+    lease_seconds: int
     lease_grace_seconds: float
     health: HealthSettings
 
@@ -21,6 +22,7 @@ class Settings:
             database_url=env.text("DROVER_DATABASE_URL"),
             redis_url=env.text("DROVER_REDIS_URL"),
             tick_seconds=env.number("DROVER_TICK_SECONDS", 1, 0.05, 60),
+            lease_seconds=lease_seconds(env),
             lease_grace_seconds=env.number("DROVER_LEASE_GRACE_SECONDS", 5, 0, 3600),
             health=HealthSettings.read(env),
         )
