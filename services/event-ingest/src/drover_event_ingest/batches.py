@@ -2,16 +2,19 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 from uuid import UUID
 
 import orjson
 from drover_shared.ids import token_hash
-from drover_shared.messages.streams import decode_events
+from drover_shared.messages.streams import Head, read_events_body, read_events_head
 from drover_shared.streams.dead_letters import DeadLetter, unreadable
 from drover_shared.streams.group import Entry
 
 from drover_event_ingest.clean import clean_json
-from drover_event_ingest.events import InvalidEventError, PreparedEvent, prepare_event, seq_of
+from drover_event_ingest.events import InvalidEventError, PreparedEvent, prepare_event, right_seq
+from drover_event_ingest.parts import RunPart, parts_of
+from drover_event_ingest.quick import prepare_quickly
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,16 +34,23 @@ class Batch:
         return DeadLetter(self.message_id, self.run_id, None, reason, self.body)
 
     def event_letter(self, event: PreparedEvent, reason: str) -> DeadLetter:
-        """One event as a dead letter."""
-        return DeadLetter(self.message_id, self.run_id, event.seq, reason, as_json(event.source))
+        """One event as a dead letter, as it came."""
+        source = next(
+            found for found in read_events_body({b"body": self.body}) if found.get("seq") == event.seq
+        )
+        return DeadLetter(self.message_id, self.run_id, event.seq, reason, as_json(source))
 
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """What one transaction stores: batches, and letters of entries that are no batch at all."""
+    """What one transaction stores: batches, and letters of entries that are no batch at all.
+
+    `parts` are the batches' events by runs, where they were sorted ahead.
+    """
 
     batches: Sequence[Batch] = ()
     letters: Sequence[DeadLetter] = ()
+    parts: Sequence[RunPart] | None = None
 
     @property
     def events(self) -> int:
@@ -68,31 +78,38 @@ def prepare(entries: Sequence[Entry]) -> Load:
             batches.append(_prepare_entry(entry))
         except Exception as error:  # noqa: BLE001 - whatever it holds, an entry must not cost its neighbours
             letters.append(unreadable(entry, error))
-    return Load(batches, letters)
+    return Load(batches, letters, sorted_parts(batches))
+
+
+def sorted_parts(batches: Sequence[Batch]) -> list[RunPart]:
+    """The batches' events by runs."""
+    return parts_of((batch.run_id, batch.job_id, batch.events) for batch in batches)
 
 
 def _prepare_entry(entry: Entry) -> Batch:
-    message = decode_events(entry.fields)
-    run_id, message_id = str(message.job_run_id), str(message.id)
+    head = read_events_head(entry.fields)
+    body = entry.fields.get(b"body", b"")
+    batch = Batch(str(head.id), head.job_run_id, head.job_id, token_hash(head.token), body)
+    events = prepare_quickly(body, str(head.job_run_id), head.job_id)
+    if events is not None:
+        return replace(batch, events=events)
+    return _judge_each(batch, head, read_events_body(entry.fields))
+
+
+def _judge_each(batch: Batch, head: Head, found: Sequence[dict[str, Any]]) -> Batch:
+    """The batch with what is right in it, and letters of what is not."""
     events: list[PreparedEvent] = []
     bad: list[DeadLetter] = []
-    for event in message.events:
+    for event in found:
         try:
-            events.append(prepare_event(event, run_id, message.job_id))
+            events.append(prepare_event(event, str(head.job_run_id), head.job_id))
         except Exception as error:  # noqa: BLE001 - an error of our own must not cost its neighbours either
             reason = (
                 str(error) if isinstance(error, InvalidEventError) else f"unreadable: {type(error).__name__}"
             )
-            bad.append(DeadLetter(message_id, message.job_run_id, seq_of(event), reason, as_json(event)))
-    return Batch(
-        message_id=message_id,
-        run_id=message.job_run_id,
-        job_id=message.job_id,
-        token_hash=token_hash(message.token),
-        body=entry.fields[b"body"],
-        events=events,
-        bad=bad,
-    )
+            seq = right_seq(event.get("seq"))
+            bad.append(DeadLetter(batch.message_id, head.job_run_id, seq, reason, as_json(event)))
+    return replace(batch, events=events, bad=bad)
 
 
 def as_json(event: object) -> bytes:

@@ -18,7 +18,8 @@ MAX_COUNT = 2**31 - 1
 _TIMESTAMP = re.compile(
     r"(?:19[7-9]\d|[2-8]\d{3}|9[0-8]\d\d)-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:Z|[+-]\d\d:\d\d)"
 )
-_TYPES = frozenset(str(kind) for kind in EventType)
+TYPES = frozenset(str(kind) for kind in EventType)
+_CANONICAL_CHARS = (24, 27)  # milliseconds, microseconds
 _FAILURES = frozenset({"TASK_FAILED", "TASK_ITEM_FAILED"})
 
 NAMES = tuple(item.name for item in fields(HostCounts))
@@ -54,55 +55,75 @@ class PreparedEvent:
     adds: tuple[int, ...] | None
     recap: Mapping[str, HostCounts] | None
     row: bytes
-    source: Mapping[str, Any]
 
 
-def seq_of(event: Mapping[str, Any]) -> int | None:
-    """The event's seq where it has a right one."""
-    seq = event.get("seq")
+def right_seq(seq: object) -> int | None:
+    """`seq` where it is one."""
     return seq if type(seq) is int and 1 <= seq <= MAX_SEQ else None
+
+
+def adds_of(kind: str, changed: bool, ignored: bool) -> tuple[int, ...] | None:
+    """Which of NAMES an event of a host raises by one."""
+    return _ADDS[kind, changed, ignored]
+
+
+def failed_by(kind: str, ignored: bool) -> bool:
+    """The row's `failed`."""
+    return (kind in _FAILURES and not ignored) or kind == "HOST_UNREACHABLE"
 
 
 def prepare_event(event: Mapping[str, Any], run_id: str, job_id: int) -> PreparedEvent:
     """An event ready to be stored. Raises InvalidEventError."""
-    seq = seq_of(event)
+    seq = right_seq(event.get("seq"))
     if seq is None:
         raise InvalidEventError("seq: not a whole number from 1")
     kind = event.get("event_type")
-    if not isinstance(kind, str) or kind not in _TYPES:
+    if not isinstance(kind, str) or kind not in TYPES:
         raise InvalidEventError("event_type: not known")
     data = event.get("data")
     if not isinstance(data, dict):
         raise InvalidEventError("data: not an object")
-    at = _timestamp(event)
+    at = parse_timestamp(event.get("timestamp"))
     host = _host(event)
     data, encoded = encode_data(data)
     changed, ignored = data.get("changed") is True, data.get("ignored") is True
-    failed = (kind in _FAILURES and not ignored) or kind == "HOST_UNREACHABLE"
+    names = (_text(event, name) for name in ("task_name", "play_name"))
+    flags = "\t".join("t" if flag else "f" for flag in (changed, failed_by(kind, ignored)))
     row = (
-        f"{run_id}\t{seq}\t{job_id}\t{event['timestamp']}\t{kind}\t{_field(host)}"
-        f"\t{_field(_text(event, 'task_name'))}\t{_field(_text(event, 'play_name'))}"
-        f"\t{'t' if changed else 'f'}\t{'t' if failed else 'f'}\t{_field(_text(event, 'stdout_snippet'))}\t"
+        f"{run_id}\t{seq}\t{job_id}\t{event['timestamp']}\t{kind}\t{copy_field(host)}"
+        f"\t{copy_field(next(names))}\t{copy_field(next(names))}"
+        f"\t{flags}\t{copy_field(_text(event, 'stdout_snippet'))}\t"
     )
     return PreparedEvent(
         seq=seq,
         at=at,
         host=host,
-        adds=None if host is None else _ADDS[kind, changed, ignored],
-        recap=_recap(data) if kind == "STATS" else None,
+        adds=None if host is None else adds_of(kind, changed, ignored),
+        recap=recap_of(data) if kind == "STATS" else None,
         row=row.encode() + encoded.replace(b"\\", b"\\\\") + b"\n",
-        source=event,
     )
 
 
-def _timestamp(event: Mapping[str, Any]) -> datetime:
-    value = event.get("timestamp")
-    if not isinstance(value, str) or not _TIMESTAMP.fullmatch(value):
+def parse_timestamp(value: object) -> datetime:
+    """RFC 3339 of a year that PostgreSQL and Python both hold. Raises InvalidEventError."""
+    if not isinstance(value, str) or not (_is_canonical(value) or _TIMESTAMP.fullmatch(value)):
         raise InvalidEventError("timestamp: not RFC 3339, or not of these times")
     try:
         return datetime.fromisoformat(value)
     except ValueError:
         raise InvalidEventError("timestamp: no such time") from None
+
+
+def _is_canonical(value: str) -> bool:
+    """Whether it is as our executors write it, as far as `fromisoformat` does not see to that."""
+    return (
+        len(value) in _CANONICAL_CHARS
+        and value[-1] == "Z"
+        and value[4] == "-"
+        and value[5] in "01"
+        and value[10] == "T"
+        and "1970" <= value < "99"
+    )
 
 
 def _host(event: Mapping[str, Any]) -> str | None:
@@ -118,20 +139,19 @@ def _text(event: Mapping[str, Any], name: str) -> str | None:
         return None
     if not isinstance(value, str):
         raise InvalidEventError(f"{name}: not text")
-    if not value.isascii() or "\x00" in value:
-        value = clean_text(value)
-    return value if len(value) <= MAX_SNIPPET_CHARS else value[:MAX_SNIPPET_CHARS]
+    return value if value.isascii() and "\x00" not in value else clean_text(value)
 
 
 @lru_cache(maxsize=4096)  # hosts and names of tasks and plays come again and again
-def _field(value: str | None) -> str:
-    """A value of COPY's text format."""
+def copy_field(value: str | None) -> str:
+    """A text as COPY's format has it, cut where it is too long."""
     if value is None:
         return "\\N"
+    value = value[:MAX_SNIPPET_CHARS]
     return value.replace("\\", "\\\\").replace("\t", "\\t").replace("\n", "\\n").replace("\r", "\\r")
 
 
-def _recap(data: Mapping[str, Any]) -> dict[str, HostCounts]:
+def recap_of(data: Mapping[str, Any]) -> dict[str, HostCounts]:
     """Ansible's recap, without hosts and counts that the table could not hold."""
     return {
         host: HostCounts(

@@ -6,7 +6,9 @@ from datetime import datetime
 from uuid import UUID
 
 from drover_shared.streams.ranges import Ranges
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, bindparam, text
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.types import BigInteger, DateTime, Integer, Text, Uuid
 
 from drover_event_ingest.counting import JobTotals
 
@@ -18,15 +20,22 @@ _LOCK = text("""
     SELECT job_run_id, received::text FROM run_event_progress
     WHERE job_run_id = ANY(CAST(:runs AS uuid[])) ORDER BY job_run_id FOR UPDATE
 """)
-_UPDATE = text("""
-    UPDATE run_event_progress SET
-        received = received + CAST(:received AS int8multirange), events = events + :events,
-        last_event_at = greatest(last_event_at, :last), hosts_total = hosts_total + :total,
-        hosts_ok = hosts_ok + :ok, hosts_failed = hosts_failed + :failed,
-        hosts_unreachable = hosts_unreachable + :unreachable, hosts_skipped = hosts_skipped + :skipped,
-        hosts_changed = hosts_changed + :changed
-    WHERE job_run_id = :run
-""")
+_TOTALS = ("total", "ok", "failed", "unreachable", "skipped", "changed")
+_UPDATE = text(f"""
+    UPDATE run_event_progress AS p SET
+        received = p.received + CAST(a.received AS int8multirange), events = p.events + a.events,
+        last_event_at = greatest(p.last_event_at, a.last),
+        {", ".join(f"hosts_{name} = p.hosts_{name} + a.{name}" for name in _TOTALS)}
+    FROM unnest(:runs, :received, :events, :last, {", ".join(f":{name}" for name in _TOTALS)})
+        AS a (run, received, events, last, {", ".join(_TOTALS)})
+    WHERE p.job_run_id = a.run
+""").bindparams(  # noqa: S608 - the names are this program's
+    bindparam("runs", type_=ARRAY(Uuid)),
+    bindparam("received", type_=ARRAY(Text)),
+    bindparam("events", type_=ARRAY(BigInteger)),
+    bindparam("last", type_=ARRAY(DateTime(timezone=True))),
+    *(bindparam(name, type_=ARRAY(Integer)) for name in _TOTALS),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,20 +61,17 @@ def lock_progress(connection: Connection, jobs: Mapping[UUID, int]) -> dict[UUID
 
 
 def advance_progress(connection: Connection, advances: Sequence[Advance]) -> None:
-    for advance in advances:
-        totals = advance.totals
-        connection.execute(
-            _UPDATE,
-            {
-                "run": advance.run_id,
-                "received": str(advance.seqs),
-                "events": advance.events,
-                "last": advance.last_event_at,
-                "total": totals.total,
-                "ok": totals.ok,
-                "failed": totals.failed,
-                "unreachable": totals.unreachable,
-                "skipped": totals.skipped,
-                "changed": totals.changed,
-            },
-        )
+    """Move them all at once; the caller holds their rows' locks."""
+    if not advances:
+        return
+    totals = {name: [getattr(advance.totals, name) for advance in advances] for name in _TOTALS}
+    connection.execute(
+        _UPDATE,
+        {
+            "runs": [advance.run_id for advance in advances],
+            "received": [str(advance.seqs) for advance in advances],
+            "events": [advance.events for advance in advances],
+            "last": [advance.last_event_at for advance in advances],
+            **totals,
+        },
+    )

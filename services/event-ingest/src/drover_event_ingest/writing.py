@@ -10,14 +10,12 @@ from drover_shared.streams.ranges import Ranges
 from drover_shared.streams.tokens import split_by_token
 from sqlalchemy import Connection
 
-from drover_event_ingest.batches import Batch, Load
+from drover_event_ingest.batches import Batch, Load, sorted_parts
 from drover_event_ingest.copying import copy_rows, stage_rows
-from drover_event_ingest.counting import JobTotals, changes_of
-from drover_event_ingest.events import PreparedEvent
+from drover_event_ingest.counting import JobTotals
+from drover_event_ingest.parts import RunPart
 from drover_event_ingest.progress import Advance, advance_progress, lock_progress
 from drover_event_ingest.summaries import store_summaries
-
-EventsByRun = dict[UUID, dict[int, PreparedEvent]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,15 +30,15 @@ class Stored:
 def write_load(connection: Connection, load: Load, *, staged: bool) -> Stored:
     """Store a load; `staged` where rows may be there that the watermark does not know of."""
     batches, letters = split_by_token(connection, load.batches)
-    jobs = {batch.run_id: batch.job_id for batch in batches}
-    received = lock_progress(connection, jobs)
+    parts = sorted_parts(batches) if letters or load.parts is None else load.parts
+    received = lock_progress(connection, {batch.run_id: batch.job_id for batch in batches})
     bad = list(_new_letters(batches, received))
     letters = [*load.letters, *letters, *bad]
     bury(connection, EVENTS_STREAM, letters)
-    new = _new_events(batches, received)
+    new = [part.without(received[part.run_id]) for part in parts]
     added = _add_rows(connection, new, staged=staged)
-    _count(connection, new, added, bad, jobs)
-    rows = {run: len(events) for run, events in added.items() if events}
+    _count(connection, new, added, bad)
+    rows = {part.run_id: len(part.events) for part in added if part.events}
     repeats = sum(len(batch.events) for batch in batches) - sum(rows.values())
     return Stored(rows, repeats, letters)
 
@@ -57,53 +55,34 @@ def _new_letters(batches: Iterable[Batch], received: Mapping[UUID, Ranges]) -> I
             yield letter
 
 
-def _new_events(batches: Iterable[Batch], received: Mapping[UUID, Ranges]) -> EventsByRun:
-    """Events whose seq was not dealt with before, each once."""
-    new: EventsByRun = {}
-    for batch in batches:
-        known, events = received[batch.run_id], {event.seq: event for event in batch.events}
-        if events and min(events) < known.end:
-            events = {seq: event for seq, event in events.items() if seq not in known}
-        new.setdefault(batch.run_id, {}).update(events)
-    return new
-
-
-def _add_rows(connection: Connection, new: EventsByRun, *, staged: bool) -> EventsByRun:
+def _add_rows(connection: Connection, new: Sequence[RunPart], *, staged: bool) -> Sequence[RunPart]:
     """Copy the events; those of them that were not in the table before."""
-    rows = [event.row for events in new.values() for event in events.values()]
+    rows = [part.rows for part in new if part.rows]
     if not rows:
-        return {}
+        return ()
     if not staged:
         copy_rows(connection, rows)
         return new
     stored = stage_rows(connection, rows)
-    return {
-        run: {seq: event for seq, event in events.items() if (run, seq) in stored}
-        for run, events in new.items()
-    }
+    return [part.only(seq for seq in part.events if (part.run_id, seq) in stored) for part in new]
 
 
 def _count(
-    connection: Connection,
-    new: EventsByRun,
-    added: EventsByRun,
-    bad: Iterable[DeadLetter],
-    jobs: Mapping[UUID, int],
+    connection: Connection, new: Sequence[RunPart], added: Sequence[RunPart], bad: Iterable[DeadLetter]
 ) -> None:
     """Host summaries and progress. A seq that cannot be stored counts as dealt with: it blocks nothing."""
-    changes = {
-        (run, host): change
-        for run, events in added.items()
-        for host, change in changes_of(events.values()).items()
-    }
-    totals = store_summaries(connection, changes, jobs)
-    seqs: dict[UUID, set[int]] = {run: set(events) for run, events in new.items()}
+    changes = {(part.run_id, host): change for part in added for host, change in part.changes.items()}
+    totals = store_summaries(connection, changes, {part.run_id: part.job_id for part in added})
+    stored = {part.run_id: part for part in added}
+    dealt_with: dict[UUID, list[int]] = {}
     for letter in bad:
         if letter.seq is not None and letter.job_run_id is not None:
-            seqs.setdefault(letter.job_run_id, set()).add(letter.seq)
+            dealt_with.setdefault(letter.job_run_id, []).append(letter.seq)
     advances = []
-    for run in sorted(run for run, found in seqs.items() if found):
-        events = added.get(run, {}).values()
-        last = max((event.at for event in events), default=None)
-        advances.append(Advance(run, Ranges.of(seqs[run]), len(events), last, totals.get(run, JobTotals())))
+    for part in new:
+        seqs = part.seqs.with_numbers(dealt_with.get(part.run_id, ()))
+        if seqs.end:
+            row = stored.get(part.run_id)
+            count, last = (len(row.events), row.last_event_at) if row else (0, None)
+            advances.append(Advance(part.run_id, seqs, count, last, totals.get(part.run_id, JobTotals())))
     advance_progress(connection, advances)

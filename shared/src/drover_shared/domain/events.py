@@ -1,7 +1,7 @@
 """Event types (`completion.md` section 3) and what each adds to its host's summary."""
 
 from collections.abc import Mapping
-from dataclasses import astuple, dataclass
+from dataclasses import astuple, dataclass, fields
 from enum import StrEnum
 from typing import Any
 
@@ -51,6 +51,9 @@ class HostCounts:
         return "ok" if self.ok or self.rescued else "skipped"
 
 
+RECAP_KINDS = tuple(item.name for item in fields(HostCounts))  # the tables of a STATS event's data
+
+
 def counts_of_event(event_type: str, data: Mapping[str, Any]) -> HostCounts | None:
     """What one event adds to the summary of its host, or None where it adds nothing.
 
@@ -76,8 +79,7 @@ def counts_of_event(event_type: str, data: Mapping[str, Any]) -> HostCounts | No
 
 def counts_of_stats(data: Mapping[str, Any]) -> dict[str, HostCounts]:
     """Ansible's recap in a STATS event as counts a host; what is malformed in it is left out."""
-    kinds = ("ok", "changed", "failed", "skipped", "unreachable", "rescued", "ignored")
-    tables = {kind: data.get(kind) for kind in kinds}
+    tables = {kind: data.get(kind) for kind in RECAP_KINDS}
     hosts: dict[str, dict[str, int]] = {}
     for kind, table in tables.items():
         if not isinstance(table, Mapping):

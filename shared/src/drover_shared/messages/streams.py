@@ -39,6 +39,16 @@ def run_channel(run_id: UUID) -> str:
 
 
 @dataclass(frozen=True, slots=True)
+class Head:
+    """Who wrote an entry, and of which run."""
+
+    job_run_id: UUID
+    job_id: int
+    token: str = field(repr=False)
+    id: UUID
+
+
+@dataclass(frozen=True, slots=True)
 class EventBatch:
     """Events of one run, each as in specification 2.7 without `id`, `job_id` and `job_run_id`.
 
@@ -76,14 +86,24 @@ def decode_events(fields: Fields) -> EventBatch:
 
     Only the envelope is checked: one broken event must not cost its neighbours, so each is judged alone.
     """
-    run_id, job_id, token, message_id = _read_head(EVENTS_TYPE, fields)
+    head = read_events_head(fields)
+    return EventBatch(head.job_run_id, head.job_id, head.token, read_events_body(fields), head.id)
+
+
+def read_events_head(fields: Fields) -> Head:
+    """The envelope of a batch, its body unread; MessageError names the field that is wrong."""
+    return _read_head(EVENTS_TYPE, fields)
+
+
+def read_events_body(fields: Fields) -> list[dict[str, Any]]:
+    """The events of a batch, none of them judged. Raises MessageError."""
     try:
         events = _loads(fields[b"body"])
     except (KeyError, ValueError, RecursionError):
         raise MessageError("body: not JSON") from None
     if not isinstance(events, list) or not all(isinstance(event, dict) for event in events):
         raise MessageError("body: not an array of objects")
-    return EventBatch(job_run_id=run_id, job_id=job_id, token=token, events=events, id=message_id)
+    return events
 
 
 def encode_chunk(chunk: LogChunk) -> dict[bytes, bytes]:
@@ -99,16 +119,14 @@ def encode_chunk(chunk: LogChunk) -> dict[bytes, bytes]:
 
 def decode_chunk(fields: Fields) -> LogChunk:
     """The chunk in a stream entry; MessageError names the field that is wrong."""
-    run_id, job_id, token, message_id = _read_head(LOG_TYPE, fields)
+    head = _read_head(LOG_TYPE, fields)
     seq, offset = _number(fields, b"seq"), _number(fields, b"offset")
     body = fields.get(b"body")
     if body is None:
         raise MessageError("body: missing")
     if sha256(body).hexdigest().encode() != fields.get(b"sha256"):
         raise MessageError("sha256: does not match the body")
-    return LogChunk(
-        job_run_id=run_id, job_id=job_id, token=token, seq=seq, offset=offset, body=body, id=message_id
-    )
+    return LogChunk(head.job_run_id, head.job_id, head.token, seq, offset, body, head.id)
 
 
 def _loads(body: bytes) -> Any:
@@ -129,7 +147,7 @@ def _head(kind: str, message: EventBatch | LogChunk) -> dict[bytes, bytes]:
     }
 
 
-def _read_head(kind: str, fields: Fields) -> tuple[UUID, int, str, UUID]:
+def _read_head(kind: str, fields: Fields) -> Head:
     if fields.get(b"type") != kind.encode() or fields.get(b"version") != str(VERSION).encode():
         raise MessageError(f"type, version: not {kind} {VERSION}")
     try:
@@ -137,7 +155,7 @@ def _read_head(kind: str, fields: Fields) -> tuple[UUID, int, str, UUID]:
         token = fields[b"token"].decode()
     except (KeyError, ValueError):
         raise MessageError("id, job_run_id, token: missing or malformed") from None
-    return run_id, _number(fields, b"job_id"), token, message_id
+    return Head(run_id, _number(fields, b"job_id"), token, message_id)
 
 
 def _number(fields: Fields, name: bytes) -> int:

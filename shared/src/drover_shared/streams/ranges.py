@@ -33,9 +33,21 @@ class Ranges:
         return cls(zip(starts, ends, strict=True))
 
     @property
+    def start(self) -> int:
+        """The smallest member; 0 for the empty set."""
+        return self._lows[0] if self._lows else 0
+
+    @property
     def end(self) -> int:
         """One more than the largest member; 0 for the empty set."""
         return self._pairs[-1][1] if self._pairs else 0
+
+    def with_numbers(self, numbers: Iterable[int]) -> "Ranges":
+        """The union with `numbers`."""
+        more = {number for number in numbers if number not in self}
+        if not more:
+            return self
+        return Ranges.of(more.union(*(range(low, high) for low, high in self._pairs)))
 
     def __contains__(self, number: int) -> bool:
         position = bisect_right(self._lows, number) - 1

@@ -10,6 +10,7 @@ from drover_executor.child.encoding import encoded
 from drover_executor.child.mapping import completed, mapped
 from drover_executor.child.markers import Marker, MarkerFilter, Text
 from drover_executor.child.masking import MaskedStream, Masker
+from drover_executor.child.recap import recap_events
 
 _PRINTED_BYTES = 64 * 1024  # kept of what is printed for one event; its snippet is shorter still
 _ERROR_CHARS = 2000
@@ -106,6 +107,9 @@ class Recorder:
             self.started = True
         if raw.get("event") == "playbook_on_stats":
             self.artifacts = event["data"]["artifacts"]
+            for part in recap_events(event):
+                self._add(part)
+            return
         if raw.get("event") == "error":
             self._last_error = _ERROR.sub("", str(event["data"]["message"]))[:_ERROR_CHARS]
         self._add(event)
