@@ -1,5 +1,6 @@
 """The OpenAPI document is valid, complete, and made without any server."""
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -7,9 +8,23 @@ import pytest
 from cryptography.fernet import Fernet
 from drover_api.app import create_app
 from drover_api.deps import make_deps
+from drover_api.document.operations import resolved
 from drover_api.settings import ApiSettings
 from drover_shared.settings import S3Settings
+from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 from openapi_spec_validator import OpenAPIV31SpecValidator
+from support.specification import (
+    ENVIRONMENT,
+    EVENT,
+    HOST_SUMMARY,
+    INVENTORY,
+    JOB,
+    LOG_CHUNK,
+    MANIFEST,
+    RUN,
+    TEMPLATE,
+    USER,
+)
 
 METHODS = {"get", "post", "put", "patch", "delete"}
 
@@ -68,6 +83,76 @@ def test_errors_are_documented_as_problems(document: dict[str, Any]) -> None:
 def test_no_schema_was_renamed_to_avoid_a_clash(document: dict[str, Any]) -> None:
     names = list(document["components"]["schemas"])
     assert not [name for name in names if name[-1].isdigit()], names
+
+
+def media_of(document: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Every media type that is sent or answered, and where."""
+    for path, method, operation in operations(document):
+        for media in operation.get("requestBody", {}).get("content", {}).values():
+            yield f"{method} {path}: request", media
+        for status, answer in operation["responses"].items():
+            for media in resolved(document, answer).get("content", {}).values():
+                if status != "default":
+                    yield f"{method} {path}: {status}", media
+
+
+def test_every_body_has_an_example_that_its_schema_allows(document: dict[str, Any]) -> None:
+    found = list(media_of(document))
+    assert len(found) > 500
+    for where, media in found:
+        schema = {**media["schema"], "components": document["components"]}
+        Draft202012Validator(schema).validate(media["example"])
+        assert media["example"] not in ({}, None), where
+
+
+def test_the_specifications_examples_are_the_documents(document: dict[str, Any]) -> None:
+    def shown(path: str, method: str, status: str) -> Any:
+        return document["paths"][path][method]["responses"][status]["content"]["application/json"]["example"]
+
+    for path, example in (
+        ("/api/v1/users/{id}", USER),
+        ("/api/v1/inventories/{id}", INVENTORY),
+        ("/api/v1/job-templates/{id}", TEMPLATE),
+        ("/api/v1/execution-environments/{id}", ENVIRONMENT),
+        ("/api/v1/jobs/{job_id}", JOB),
+        ("/api/v1/job-runs/{run_id}", RUN),
+        ("/internal/api/v1/job-runs/{run_id}/manifest", MANIFEST),
+    ):
+        found = shown(path, "get", "200")
+        assert {key: found[key] for key in example} == example, path
+    for path, example in (
+        ("/api/v1/jobs/{job_id}/events", EVENT),
+        ("/api/v1/jobs/{job_id}/host-summaries", HOST_SUMMARY),
+        ("/api/v1/job-runs/{run_id}/log-chunks", LOG_CHUNK),
+    ):
+        [found] = shown(path, "get", "200")["items"]
+        assert {key: found[key] for key in example} == example, path
+
+
+def test_every_operation_names_its_errors(document: dict[str, Any]) -> None:
+    for path, method, operation in operations(document):
+        where, named = f"{method} {path}", set(operation["responses"])
+        assert {"401", "503"} <= named, where
+        assert ("404" in named) == ("{" in path), where
+        assert ("415" in named) == ("requestBody" in operation), where
+        assert ("412" in named) == any(one["name"] == "If-Match" for one in operation["parameters"]), where
+
+
+def test_answers_link_to_what_can_be_done_next(document: dict[str, Any]) -> None:
+    links = document["paths"]["/api/v1/jobs"]["post"]["responses"]["201"]["links"]
+    assert {"get_job", "cancel_job", "list_job_events", "delete_job"} <= set(links)
+    assert links["get_job"]["parameters"] == {"job_id": "$response.body#/id"}
+    hosts = document["paths"]["/api/v1/inventories/{inventory_id}/hosts"]["post"]["responses"]["201"]["links"]
+    assert hosts["get_host"]["parameters"] == {
+        "inventory_id": "$request.path.inventory_id",
+        "host_id": "$response.body#/id",
+    }
+
+
+def test_patterns_are_those_of_ecma_262(document: dict[str, Any]) -> None:
+    text = json.dumps(document)
+    assert "\\\\Z" not in text
+    assert "\\\\A" not in text
 
 
 def test_a_patch_may_clear_what_is_optional(document: dict[str, Any]) -> None:

@@ -7,46 +7,7 @@ from drover_api.deps import Deps
 from drover_shared.db.models import ExecutionEnvironment
 from sqlalchemy import text
 from support.api import Api
-
-USER = {
-    "id": 1,
-    "username": "admin",
-    "email": "admin@example.com",
-    "first_name": "Admin",
-    "last_name": "User",
-    "is_superuser": True,
-    "is_system_auditor": False,
-}
-INVENTORY = {
-    "id": 42,
-    "name": "Production Inventory",
-    "description": "Hosts for production",
-    "organization_id": 1,
-    "kind": "inventory",
-}
-TEMPLATE: dict[str, Any] = {
-    "id": 17,
-    "name": "Deploy App",
-    "description": "Deploy application to servers",
-    "inventory_id": 42,
-    "project_id": 9,
-    "playbook": "deploy.yml",
-    "execution_environment": {"id": 5, "image": "registry.example.com/ee:latest"},
-    "credential_ids": [5, 6],
-    "extra_vars": {"some_var": "value"},
-}
-ENVIRONMENT = {
-    "id": 5,
-    "name": "Default EE",
-    "description": "Default execution environment",
-    "organization_id": 1,
-    "image": "quay.io/ansible/awx-ee:latest",
-    "credential_id": 10,
-    "pull": "missing",
-    "managed": True,
-    "created_at": "2025-12-01T10:00:00Z",
-    "modified_at": "2025-12-08T11:22:00Z",
-}
+from support.specification import ENVIRONMENT, INVENTORY, TEMPLATE, USER
 
 
 def body_of(example: dict[str, Any]) -> dict[str, Any]:

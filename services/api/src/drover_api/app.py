@@ -12,8 +12,7 @@ from drover_api.access.authenticate import THROTTLE_EXTENSION
 from drover_api.access.throttle import LoginThrottle
 from drover_api.deps import EXTENSION, Deps
 from drover_api.http import docs, headers
-from drover_api.http.blueprint import PREFIX, IdConverter
-from drover_api.http.fields import MAX_BIGINT
+from drover_api.http.blueprint import MAX_PATH_ID, PREFIX, IdConverter
 from drover_api.http.unit import UnitOfWorkFlask, close_session
 from drover_api.version import VERSION
 
@@ -79,7 +78,7 @@ def _register_routes(app: Flask) -> None:
     api = problems.ProblemApi(app)
     api.register_converter(
         IdConverter,
-        lambda _converter: {"type": "integer", "minimum": 1, "maximum": MAX_BIGINT},
+        lambda _converter: {"type": "integer", "minimum": 1, "maximum": MAX_PATH_ID},
     )
     docs.register_fields(api)
     for module_name in ROUTES:

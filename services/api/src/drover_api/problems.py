@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable
+from copy import deepcopy
 from http import HTTPStatus
 from typing import Any
 
@@ -13,6 +14,7 @@ from marshmallow import fields
 from sqlalchemy import exc as sa
 from werkzeug.exceptions import HTTPException
 
+from drover_api.document.complete import completed
 from drover_api.http.fields import Schema
 
 CONTENT_TYPE = "application/problem+json"
@@ -133,6 +135,7 @@ class ProblemApi(Api):  # type: ignore[misc]  # flask-smorest has no types
     """flask-smorest with problem details as its error responses."""
 
     ERROR_SCHEMA = ProblemSchema
+    _document: str | None = None
 
     def _register_error_handlers(self) -> None:
         """`register` below handles every error."""
@@ -142,6 +145,12 @@ class ProblemApi(Api):  # type: ignore[misc]  # flask-smorest has no types
         self.DEFAULT_RESPONSE_CONTENT_TYPE = CONTENT_TYPE
         super()._register_responses()
         del self.DEFAULT_RESPONSE_CONTENT_TYPE
+
+    def _openapi_json(self) -> Response:
+        """The document, made at the first request and then kept."""
+        if self._document is None:
+            self._document = json.dumps(completed(deepcopy(self.spec.to_dict())), indent=2)
+        return Response(self._document, mimetype="application/json")
 
 
 def register(app: Flask) -> None:

@@ -23,9 +23,27 @@ SPEC_OPTIONS: dict[str, Any] = {
     "security": [{"token": []}],
     "components": {
         "securitySchemes": {
-            "token": {"type": "http", "scheme": "bearer"},
-            "password": {"type": "http", "scheme": "basic"},
-            "executor": {"type": "http", "scheme": "bearer"},
+            "token": {
+                "type": "http",
+                "scheme": "bearer",
+                "description": "A personal access token; one of scope `read` may only read",
+            },
+            "password": {"type": "http", "scheme": "basic", "description": "A user's name and password"},
+            "registration": {
+                "type": "http",
+                "scheme": "bearer",
+                "description": "DROVER_REGISTRATION_TOKEN: lets an executor make itself known",
+            },
+            "executor": {
+                "type": "http",
+                "scheme": "bearer",
+                "description": "From its registration: an executor, for itself and to claim runs",
+            },
+            "run": {
+                "type": "http",
+                "scheme": "bearer",
+                "description": "From a claim: this one attempt, while it is live",
+            },
         },
     },
 }

@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session
 MakeToken = Callable[[str], str]
 OWNED_STATES = (RunState.STARTING, RunState.RUNNING)
 _OVER = "This attempt is over."
+_NO_TOKEN = "The run token is missing or no longer valid."  # noqa: S105 - a message
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,13 +114,15 @@ def owned_run(session: Session, run_id: UUID, token: str | None) -> JobRun:
     """The run whose token is `token`, whatever its state but `lost`.
 
     Raises GoneError where the attempt is unknown (its job was deleted) or lost, UnauthenticatedError where
-    the token is not its own.
+    there is no token, or not its own.
     """
+    if not token:
+        raise UnauthenticatedError(_NO_TOKEN)
     run = session.get(JobRun, run_id, populate_existing=True)
     if run is None:
         raise GoneError(_OVER)
-    if not token or run.run_token_hash != token_hash(token):
-        raise UnauthenticatedError("The run token is missing or no longer valid.")
+    if run.run_token_hash != token_hash(token):
+        raise UnauthenticatedError(_NO_TOKEN)
     if run.state == RunState.LOST:
         raise GoneError("This attempt was given up: its lease had ended.")
     return run
