@@ -124,7 +124,9 @@ def test_a_second_delivery_of_a_command_changes_nothing(
     assert attempts(client, ended) == ["successful"]
 
 
-@pytest.mark.parametrize("service", ["api", "scheduler", "event-ingest", "log-store", "redis", "postgres"])
+@pytest.mark.parametrize(
+    "service", ["api", "scheduler", "event-ingest", "log-store", "executor", "redis", "postgres"]
+)
 def test_kill_9_in_the_middle_of_a_job_is_invisible(
     stack: LiveStack, client: httpx.Client, world: World, template: dict[str, Any], service: str
 ) -> None:
@@ -134,17 +136,6 @@ def test_kill_9_in_the_middle_of_a_job_is_invisible(
     ended = job_ended(stack.client(), job["id"])
     assert_right(stack.client(), ended)
     assert attempts(stack.client(), ended) == ["successful"]
-
-
-def test_kill_9_of_the_executor_gives_another_attempt(
-    stack: LiveStack, client: httpx.Client, world: World, template: dict[str, Any]
-) -> None:
-    job = world.launch(template)
-    in_the_middle(client, job)
-    stack.kill("executor")
-    ended = job_ended(client, job["id"])
-    assert_right(client, ended)
-    assert attempts(client, ended) == ["lost", "successful"]
 
 
 def test_redis_wiped_in_the_middle_of_a_job(

@@ -1,5 +1,6 @@
 """A real executor process, and projects for it."""
 
+import contextlib
 import os
 import shutil
 import signal
@@ -10,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from drover_executor.child.tree import with_environment
 from drover_shared.queue import Doorbell
 
 from support.fake_api import REGISTRATION_TOKEN, FakeApi, FakeRun
@@ -145,15 +147,17 @@ class ExecutorProcess:
         return (self.folder / "executor.log").read_text()
 
 
+def processes_of_run(run: FakeRun) -> list[int]:
+    """The processes that belong to a run, as anybody on this machine can find them."""
+    return with_environment(f"DROVER_JOB_RUN_ID={run.id}".encode())
+
+
 def remaining(run: FakeRun) -> list[str]:
-    """The command lines of processes that belong to a run, as anybody on this machine can find them."""
+    """Their command lines."""
     found = []
-    for entry in Path("/proc").glob("[0-9]*"):
-        try:
-            if f"DROVER_JOB_RUN_ID={run.id}".encode() in (entry / "environ").read_bytes().split(b"\0"):
-                found.append((entry / "cmdline").read_bytes().replace(b"\0", b" ").decode())
-        except OSError:
-            continue
+    for pid in processes_of_run(run):
+        with contextlib.suppress(OSError):
+            found.append(Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode())
     return found
 
 

@@ -144,10 +144,11 @@ def test_a_short_outage_costs_nothing(api: FakeApi, start_executor: StartExecuto
 
 
 def test_drain(api: FakeApi, start_executor: StartExecutor, tmp_path: Path) -> None:
-    """A run that ends soon is waited for; one that does not is killed, and its lease does the rest."""
+    """A run that ends soon is waited for; one that does not is killed, and reported by the next start."""
     project = make_project(
         tmp_path / "project", {"site.yml": SLEEPS, "short.yml": SLEEPS.replace("300", "3")}
     )
+    api.lease_seconds = 60.0
     executor = start_executor(DROVER_EXECUTOR_DRAIN_SECONDS="5")
     long = executor.launch(FakeRun(manifest(project)))
     playbook = {"type": "scm", "project_id": 9, "playbook_path": "short.yml"}
@@ -158,3 +159,6 @@ def test_drain(api: FakeApi, start_executor: StartExecutor, tmp_path: Path) -> N
     assert short.complete
     assert long.finish is None
     assert remaining(long) == []
+    executor.start()
+    end = api.wait_end(long)
+    assert (end["state"], end["error_reason"]) == ("failed", "executor_lost")

@@ -1,38 +1,80 @@
 """The child process with commands that are not Ansible: bytes, exit statuses, processes left behind."""
 
 import os
+import signal
+import socket
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
-from drover_executor.child.spec import SPOOL, ChildResult, ChildSpec
+from drover_executor.child.guard import EXPIRED
+from drover_executor.child.spec import PRIVATE, SPOOL, ChildResult, ChildSpec
 from drover_executor.child.tree import descendants, with_environment
+from drover_executor.lease_clock import Deadline, lease_clock
+from support.waiting import eventually
 
 
-def run_child(folder: Path, script: str, tell: bytes = b"", secrets: tuple[str, ...] = ()) -> ChildResult:
+class Child:
+    """The processes of a run in `folder`, called as an executor calls them."""
+
+    def __init__(self, folder: Path, seconds: float = 60.0) -> None:
+        (folder / PRIVATE).mkdir()
+        self.folder, self.mark = folder, f"DROVER_TEST_CHILD={folder}".encode()
+        self.deadline = Deadline(folder, create=True)
+        self.deadline.move(lease_clock() + seconds)
+        with socket.socket(socket.AF_UNIX) as listener:
+            path = tempfile.mktemp(prefix="drover-", suffix=".sock")  # noqa: S306 - tmp_path is too long
+            listener.bind(path)
+            listener.listen()
+            command = ["-I", "-m", "drover_executor.child", str(folder), str(listener.fileno())]
+            self.guard = subprocess.Popen(
+                [sys.executable, *command],
+                env={**os.environ, "DROVER_TEST_CHILD": str(folder)},
+                stdin=subprocess.DEVNULL,
+                pass_fds=[listener.fileno()],
+            )
+        self.path = path
+        self.line = self.call()
+
+    def call(self) -> socket.socket:
+        line = socket.socket(socket.AF_UNIX)
+        line.connect(self.path)
+        return line
+
+    def worker(self) -> int:
+        return eventually("the worker is there", lambda: children(self.guard.pid) or None)[0]
+
+    def wait(self) -> int:
+        status = self.guard.wait(30)
+        self.line.close()
+        Path(self.path).unlink()
+        eventually("no process is left", lambda: with_environment(self.mark) == [], 5)
+        return status
+
+
+def children(pid: int) -> list[int]:
+    text = Path(f"/proc/{pid}/task/{pid}/children").read_text()
+    return [int(word) for word in text.split()]
+
+
+def start_child(folder: Path, script: str, seconds: float = 60.0, secrets: tuple[str, ...] = ()) -> Child:
     (folder / SPOOL).mkdir()
     env = {"PATH": os.environ["PATH"], "DROVER_TEST_CHILD": str(folder)}
     spec = ChildSpec(["sh", "-c", script], str(folder), env, list(secrets), str(folder), 0.5)
     spec.write(folder)
     assert (folder / "child.json").stat().st_mode & 0o777 == 0o600
-    child = subprocess.Popen(
-        [sys.executable, "-I", "-m", "drover_executor.child", str(folder)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-    )
-    assert child.stdin is not None
-    assert child.stdout is not None
-    with child:
-        if tell:
-            assert child.stdout.read(1) == b"."  # it printed something
-            child.stdin.write(tell)
-            child.stdin.flush()
-        while child.stdout.read(4096):
-            pass
-        assert child.wait(30) == 0
+    return Child(folder, seconds)
+
+
+def run_child(folder: Path, script: str, tell: bytes = b"", secrets: tuple[str, ...] = ()) -> ChildResult:
+    child = start_child(folder, script, secrets=secrets)
+    if tell:
+        assert child.line.recv(1) == b"."  # it printed something
+        child.line.send(tell)
+    assert child.wait() == 0
     assert not (folder / "child.json").exists()
-    assert with_environment(f"DROVER_TEST_CHILD={folder}".encode()) == []
     result = ChildResult.read(folder)
     assert result is not None
     return result
@@ -68,11 +110,61 @@ def test_nothing_is_left_behind(tmp_path: Path) -> None:
 def test_a_command_that_is_not_there(tmp_path: Path) -> None:
     (tmp_path / SPOOL).mkdir()
     ChildSpec(["/no/such/command"], str(tmp_path), {}, [], str(tmp_path), 1).write(tmp_path)
-    command = [sys.executable, "-I", "-m", "drover_executor.child", str(tmp_path)]
-    subprocess.run(command, check=True, stdin=subprocess.PIPE, timeout=30, capture_output=True)
+    assert Child(tmp_path).wait() == 0
     result = ChildResult.read(tmp_path)
     assert result is not None
     assert result.rc == 127
+
+
+STUBBORN = "trap '' INT TERM HUP; (setsid sleep 307 &); echo on; sleep 308; sleep 309"
+
+
+def test_a_deadline_that_nobody_moves_ends_all(tmp_path: Path) -> None:
+    child = start_child(tmp_path, STUBBORN, seconds=1.5)
+    (child.folder / PRIVATE / "secret").touch()
+    assert child.line.recv(1) == b"."
+    child.wait()
+    assert child.deadline.left <= 0
+    assert (tmp_path / EXPIRED).exists()
+    assert not (tmp_path / PRIVATE).exists()
+    assert ChildResult.read(tmp_path) is None
+
+
+def test_a_deadline_that_is_moved_is_obeyed(tmp_path: Path) -> None:
+    child = start_child(tmp_path, "echo on; sleep 2; echo off", seconds=1.5)
+    assert child.line.recv(1) == b"."
+    child.deadline.move(lease_clock() + 60)
+    assert child.wait() == 0
+    assert (tmp_path / SPOOL / "log").read_bytes() == b"on\noff\n"
+
+
+def test_a_worker_that_is_frozen_holds_up_nothing(tmp_path: Path) -> None:
+    child = start_child(tmp_path, STUBBORN, seconds=2.0)
+    assert child.line.recv(1) == b"."
+    os.kill(child.worker(), signal.SIGSTOP)
+    child.wait()
+    assert (tmp_path / EXPIRED).exists()
+
+
+@pytest.mark.parametrize("who", ["guard", "worker"])
+def test_each_ends_all_when_the_other_is_killed(tmp_path: Path, who: str) -> None:
+    child = start_child(tmp_path, STUBBORN)
+    assert child.line.recv(1) == b"."
+    os.kill(child.guard.pid if who == "guard" else child.worker(), signal.SIGKILL)
+    child.wait()
+    assert ChildResult.read(tmp_path) is None
+
+
+def test_an_executor_may_go_and_come_back(tmp_path: Path) -> None:
+    child = start_child(tmp_path, "trap '' INT; echo on; sleep 310")
+    assert child.line.recv(1) == b"."
+    child.line.close()
+    child.line = child.call()
+    child.line.send(b"k")
+    assert child.wait() == 0
+    result = ChildResult.read(tmp_path)
+    assert result is not None
+    assert (result.rc, result.stopped) == (-9, "k")
 
 
 def test_descendants_are_found() -> None:

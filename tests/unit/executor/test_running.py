@@ -7,11 +7,13 @@ from uuid import UUID
 import pytest
 from drover_executor.child.spec import ChildResult
 from drover_executor.failures import AbandonedError, CanceledError, RunFailedError
+from drover_executor.lease_clock import Deadline, lease_clock
 from drover_executor.project.address import judged
 from drover_executor.project.paths import inside, under_any
-from drover_executor.running.control import Control, Lease
+from drover_executor.running.control import Control
 from drover_executor.running.credentials import inject
 from drover_executor.running.environment import playbook_environment
+from drover_executor.running.lease import Lease, dead_at
 from drover_executor.running.outcome import outcome_of
 from drover_executor.running.workspace import Workspace
 
@@ -64,15 +66,37 @@ def test_addresses() -> None:
             judged(url, roots)
 
 
-def test_a_lease_counts_from_before_the_request() -> None:
+def test_a_lease_counts_from_before_the_request(tmp_path: Path) -> None:
     now = 100.0
-    lease = Lease(30, 100.0, lambda: now)
+    deadline = Deadline(tmp_path, create=True)
+    lease = Lease(30, dead_at(30, 100.0), deadline, lambda: now)
     assert lease.left == pytest.approx(25.5)
     now = 120.0
-    lease.renew(110.0)
+    assert lease.renew(110.0)
     assert lease.left == pytest.approx(15.5)
-    lease.renew(105.0)  # an older answer that came late shortens nothing
+    assert lease.renew(105.0)  # an older answer that came late shortens nothing
     assert lease.left == pytest.approx(15.5)
+    assert deadline.at == pytest.approx(135.5)
+
+
+def test_a_lease_that_is_over_stays_over(tmp_path: Path) -> None:
+    """Its work is dead: an answer that comes afterwards must not claim otherwise."""
+    now = 100.0
+    deadline = Deadline(tmp_path, create=True)
+    lease = Lease(30, dead_at(30, 100.0), deadline, lambda: now)
+    now = 126.0
+    assert not lease.renew(120.0)
+    assert lease.left < 0
+    assert deadline.at == pytest.approx(125.5)
+
+
+def test_a_lease_is_found_where_another_process_left_it(tmp_path: Path) -> None:
+    deadline = Deadline(tmp_path, create=True)
+    deadline.move(lease_clock() + 7)
+    assert Deadline(tmp_path).left == pytest.approx(7, abs=1)
+    assert Lease.found(30, Deadline(tmp_path)).left == pytest.approx(7, abs=1)
+    deadline.move(lease_clock() + 1e6)  # by the clock of an earlier boot
+    assert Lease.found(30, Deadline(tmp_path)).left == pytest.approx(25.5, abs=1)
 
 
 def test_control() -> None:
@@ -102,6 +126,8 @@ def test_control() -> None:
         (ChildResult(4, False, "", "broken"), False, ("failed", "playbook_syntax_error")),
         (ChildResult(1, False, "", "no hosts: --limit"), False, ("failed", "inventory_invalid")),
         (ChildResult(99, True, "c", ""), True, ("canceled", "canceled")),
+        (ChildResult(99, True, "c", ""), False, ("canceled", "canceled")),
+        (ChildResult(-9, True, "k", ""), False, ("failed", "executor_lost")),
         (ChildResult(-9, True, "k", ""), True, ("canceled", "canceled")),
         (ChildResult(99, True, "t", ""), False, ("failed", "timeout")),
         (ChildResult(-9, False, "", ""), False, ("failed", "executor_error")),

@@ -3,7 +3,6 @@
 import os
 import threading
 from importlib.metadata import version
-from pathlib import Path
 
 import redis
 from drover_shared.health import Check, serve_health
@@ -18,8 +17,7 @@ from drover_executor.client.transport import Transport
 from drover_executor.doorbell import DoorbellListener
 from drover_executor.executor import Executor, Slots
 from drover_executor.isolation import check_isolation
-from drover_executor.running.resume import Resumer, clear_leftovers
-from drover_executor.running.runner import RunnerFactory
+from drover_executor.running.runner import RunnerFactory, found_runs
 from drover_executor.settings import HTTP, ExecutorSettings
 from drover_executor.shipping.sinks import HttpSink, RedisSink, Sink, connect
 
@@ -34,7 +32,7 @@ def main() -> int:
     check_isolation(settings.isolation)
     stop = stop_on_signals()
     settings.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    unfinished = clear_leftovers(settings.folder)
+    found = found_runs(settings.folder)
     release = version("drover-executor")
     transport = Transport(settings.api_url, release)
     registration = Registration(
@@ -43,34 +41,31 @@ def main() -> int:
     client = None if settings.mode == HTTP else connect(settings.redis_url)
     registered = threading.Event()
     health = serve_health(settings.health, _checks(registered, client))
+    executor = _executor(settings, transport, registration, client, stop)
+    executor.resume(found)  # their leases do not wait until the API can be reached
     if _register(registration, stop):
         registered.set()
-        _run(settings, transport, registration, client, stop, unfinished)
+        _log.info("executor_ready", name=settings.name, pools=settings.pools, slots=settings.slots)
+    executor.run(settings.pools, settings.drain_seconds)
     if health is not None:
         health.shutdown()
     transport.close()
     return 0
 
 
-def _run(
+def _executor(
     settings: ExecutorSettings,
     transport: Transport,
     registration: Registration,
     client: "redis.Redis | None",
     stop: threading.Event,
-    unfinished: list[Path],
-) -> None:
+) -> Executor:
     def make_sink(claim: Claim, job_id: int, api: RunApi) -> Sink:
         return HttpSink(api) if client is None else RedisSink(client, claim, job_id)
 
     factory = RunnerFactory(settings, transport, registration, make_sink)
     listener = None if client is None else DoorbellListener(settings.redis_url, settings.pools)
-    executor = Executor(factory, registration, Slots(settings.slots), listener, stop)
-    _log.info("executor_ready", name=settings.name, pools=settings.pools, slots=settings.slots)
-    resumer = Resumer(transport, make_sink)
-    resumer.start(unfinished)
-    executor.run(settings.pools, settings.drain_seconds)
-    resumer.stop()
+    return Executor(factory, registration, Slots(settings.slots), listener, stop)
 
 
 def _register(registration: Registration, stop: threading.Event) -> bool:

@@ -1,16 +1,17 @@
 """The executor: takes runs while it has free slots, and drains when it is told to stop."""
 
 import threading
+from collections.abc import Callable, Sequence
+from functools import partial
 from uuid import UUID
 
 from drover_shared.logging import get_logger
 
 from drover_executor.client.errors import ApiError, UnavailableError
 from drover_executor.client.registration import Registration
-from drover_executor.client.run_api import Claim
 from drover_executor.doorbell import BellBrokenError, DoorbellListener
 from drover_executor.running.control import Control
-from drover_executor.running.runner import RunnerFactory
+from drover_executor.running.runner import FoundRun, RunnerFactory
 
 _log = get_logger("drover.executor")
 _LISTEN_SECONDS = 1.0
@@ -74,10 +75,18 @@ class Executor:
         self._listener, self._stop = listener, stop
         self._drain = False
 
+    def resume(self, found: Sequence[FoundRun]) -> None:
+        """Go on with what an executor before this one left; each takes a slot, also beyond their number."""
+        for run in found:
+            control = self._slots.take(run.run_id)
+            assert control is not None  # noqa: S101 - each run has one folder, and nothing is claimed yet
+            self._in_thread(run.run_id, partial(self._factory.resume, run, control))
+
     def run(self, pools: tuple[str, ...], drain_seconds: float) -> None:
         """Take and run runs until `stop`; then give those in hand `drain_seconds` to end.
 
-        What has not ended by then is killed and not reported: its lease ends, and a new attempt is made.
+        What has not ended by then is killed. The next start in the same folder reports it, or its lease ends:
+        either way a new attempt is made.
         """
         beats = threading.Thread(target=self._beat, name="heartbeat", daemon=True)
         beats.start()
@@ -118,13 +127,16 @@ class Executor:
             self._slots.free(run_id)
             return
         _log.info("run_claimed", job_run_id=str(run_id))
-        threading.Thread(target=self._work, args=(claim, control), name=f"run-{run_id}", daemon=True).start()
+        self._in_thread(run_id, partial(self._factory.run, claim, control))
 
-    def _work(self, claim: Claim, control: Control) -> None:
-        try:
-            self._factory.run(claim, control)
-        finally:
-            self._slots.free(claim.run_id)
+    def _in_thread(self, run_id: UUID, work: Callable[[], None]) -> None:
+        def run() -> None:
+            try:
+                work()
+            finally:
+                self._slots.free(run_id)
+
+        threading.Thread(target=run, name=f"run-{run_id}", daemon=True).start()
 
     def _quiet(self) -> None:
         if self._listener is not None:

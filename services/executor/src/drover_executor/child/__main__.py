@@ -1,53 +1,45 @@
-"""`python -m drover_executor.child FOLDER`: run the playbook that FOLDER describes.
+"""`python -m drover_executor.child FOLDER LISTENER`: run the playbook that FOLDER describes.
 
-Standard input is the parent's hand on it (see `playbook`), standard output rings when there is something new.
+LISTENER is the descriptor of the socket on which the executor calls (see `line`). Two processes do it: this
+one guards, the one it starts works. Each ends everything below when the other is gone.
 """
 
 import os
 import sys
+import traceback
 from pathlib import Path
 
 from drover_executor.child import tree
-from drover_executor.child.agent import KeyRefusedError, start_agent
-from drover_executor.child.masking import Masker
-from drover_executor.child.playbook import CANCEL, KILL, ParentGoneError, Playbook
-from drover_executor.child.recorder import Recorder
-from drover_executor.child.spec import SPOOL, ChildResult, ChildSpec
-
-_CANNOT_START = 127  # a shell's exit status for a command that is not there
+from drover_executor.child.guard import guard
+from drover_executor.lease_clock import Deadline
 
 
-def main(folder: Path) -> int:
-    spec = ChildSpec.take(folder)
+def main(folder: Path, listener: int) -> int:
     tree.adopt_orphans()
-    try:
-        start_agent(spec)
-    except KeyRefusedError as error:
-        ChildResult(1, started=False, stopped="", last_error="", key_refused=str(error)).write(folder)
+    deadline = Deadline(folder)
+    if deadline.left <= 0:  # the executor was held up before this process began
         return 1
-    recorder = Recorder(folder / SPOOL, Path(spec.events_dir), Masker(spec.secrets))
-    playbook = Playbook(spec, recorder, sys.stdin.fileno(), sys.stdout.fileno())
-    os.set_blocking(sys.stdout.fileno(), False)
-    try:
-        rc = playbook.run()
-    except ParentGoneError:
-        return 1
-    except OSError as error:
-        recorder.feed(f"{error}\n".encode())
-        rc = _CANNOT_START
-    recorder.close(rc, _status(rc, playbook.stopped))
-    ended = ChildResult(
-        rc, recorder.started, playbook.stopped, recorder.last_error, artifacts=recorder.artifacts
-    )
-    ended.write(folder)
-    return 0
+    guards_life, life = os.pipe()
+    worker = os.fork()
+    if worker == 0:
+        os.close(life)
+        os._exit(_work(folder, listener, guards_life))
+    os.close(guards_life)
+    os.close(listener)
+    return guard(worker, deadline, folder)
 
 
-def _status(rc: int, stopped: str) -> str:
-    if rc == 0:
-        return "successful"
-    return "canceled" if stopped in (CANCEL, KILL) else "failed"
+def _work(folder: Path, listener: int, guards_life: int) -> int:
+    try:
+        from drover_executor.child.work import work  # noqa: PLC0415 - the guard stays small without it
+
+        return work(folder, listener, guards_life)
+    except BaseException:  # noqa: BLE001 - this process must not come back into the guard's code
+        traceback.print_exc()
+        return 1
+    finally:
+        sys.stderr.flush()
 
 
 if __name__ == "__main__":
-    sys.exit(main(Path(sys.argv[1])))
+    sys.exit(main(Path(sys.argv[1]), int(sys.argv[2])))

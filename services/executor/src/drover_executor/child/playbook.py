@@ -1,4 +1,4 @@
-"""Runs one command to its end: pumps its output, obeys the parent's letters, leaves no process behind."""
+"""Runs one command to its end: pumps its output, obeys the executor's letters, leaves no process behind."""
 
 import contextlib
 import os
@@ -8,46 +8,50 @@ import subprocess
 import time
 
 from drover_executor.child import tree
+from drover_executor.child.line import Line
 from drover_executor.child.recorder import Recorder
 from drover_executor.child.spec import ChildSpec
 
-CANCEL, TIMEOUT, KILL = "c", "t", "k"  # what the parent may write; closing the pipe means it is gone
+CANCEL, TIMEOUT, KILL = "c", "t", "k"  # what the executor may write
 _READ_BYTES = 256 * 1024
 
 
-class ParentGoneError(Exception):
-    """Nobody wants the result any more; everything below is dead."""
+class GuardGoneError(Exception):
+    """Nobody ends this run in time any more, so it has ended; everything below is dead."""
 
 
 class Playbook:
     """One run of the command in `spec`."""
 
-    def __init__(self, spec: ChildSpec, recorder: Recorder, control: int, doorbell: int) -> None:
+    def __init__(self, spec: ChildSpec, recorder: Recorder, line: Line, guards_life: int) -> None:
         self._spec, self._recorder = spec, recorder
-        self._control, self._doorbell = control, doorbell
+        self._line, self._guards_life = line, guards_life
         self._force_at: float | None = None
         self._status: int | None = None
         self.stopped = ""
 
     def run(self) -> int:
-        """Returns the exit status, negative for a signal. Raises ParentGoneError, OSError."""
+        """Returns the exit status, negative for a signal. Raises GuardGoneError, OSError."""
         deaths_r, deaths_w = os.pipe()
         os.set_blocking(deaths_w, False)
         signal.signal(signal.SIGCHLD, lambda *_: None)
         signal.set_wakeup_fd(deaths_w, warn_on_full_buffer=False)
         output = self._start()
         with selectors.DefaultSelector() as selector:
-            for descriptor in (output, self._control, deaths_r):
+            for descriptor in (output, self._guards_life, deaths_r):
                 os.set_blocking(descriptor, False)
                 selector.register(descriptor, selectors.EVENT_READ)
+            self._line.attach(selector)
             while self._status is None:
                 ready = {key.fd for key, _ in selector.select(self._wait_seconds())}
                 if output in ready and not self._pump(output):
                     selector.unregister(output)
-                if self._control in ready:
-                    self._obey()
+                if self._guards_life in ready:
+                    tree.end_below(os.getpid())
+                    raise GuardGoneError
+                self._obey(self._line.letters())
                 if deaths_r in ready:
-                    _read(deaths_r)
+                    os.read(deaths_r, 4096)
                 self._collect(tree.reap())
                 self._force_if_due()
         self._finish(output)
@@ -80,18 +84,11 @@ class Playbook:
         if not data:
             return False
         self._recorder.feed(data)
-        with contextlib.suppress(BlockingIOError, BrokenPipeError):
-            os.write(self._doorbell, b".")
+        self._line.ring()
         return True
 
-    def _obey(self) -> None:
-        letters = _read(self._control)
-        if letters is None:
-            return
-        if not letters:
-            tree.end_below(os.getpid())
-            raise ParentGoneError
-        for letter in letters.decode():
+    def _obey(self, letters: str) -> None:
+        for letter in letters:
             self.stopped = self.stopped or letter
             if letter == KILL:
                 self._force_at = time.monotonic()
@@ -121,11 +118,3 @@ class Playbook:
         with contextlib.suppress(BlockingIOError):
             while data := os.read(output, _READ_BYTES):
                 self._recorder.feed(data)
-
-
-def _read(descriptor: int) -> bytes | None:
-    """What is there; empty at the end, None where there is nothing yet."""
-    try:
-        return os.read(descriptor, 4096)
-    except BlockingIOError:
-        return None

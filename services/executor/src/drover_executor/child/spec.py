@@ -9,6 +9,7 @@ from typing import Any
 SPEC = "child.json"
 RESULT = "result.json"
 SPOOL = "spool"
+PRIVATE = "private"
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,11 +2,9 @@
 
 import os
 import threading
-from collections.abc import Callable
 
 from drover_executor.client.run_api import Stored
 from drover_executor.failures import AbandonedError, CanceledError
-from drover_executor.lease_clock import lease_clock
 
 GRACEFUL, NONE = "graceful", "none"
 
@@ -102,20 +100,3 @@ def _write(descriptor: int) -> None:
         os.write(descriptor, b".")
     except BlockingIOError:
         return  # it rings already
-
-
-class Lease:
-    """How long this attempt is ours, by our own clock, from before the last answered request was sent."""
-
-    def __init__(self, seconds: float, begun_at: float, monotonic: Callable[[], float] = lease_clock) -> None:
-        self._seconds, self._monotonic = seconds, monotonic
-        self._margin = min(5.0, max(0.5, seconds * 0.15))  # to kill the work before the lease ends
-        self._until = begun_at + seconds
-
-    def renew(self, sent_at: float) -> None:
-        self._until = max(self._until, sent_at + self._seconds)
-
-    @property
-    def left(self) -> float:
-        """Seconds until the work must be dead; negative when it is too late."""
-        return self._until - self._margin - self._monotonic()

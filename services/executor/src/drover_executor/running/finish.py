@@ -9,7 +9,7 @@ from drover_shared.logging import get_logger
 from drover_executor.client.errors import NotOursError, RefusedError, UnavailableError
 from drover_executor.client.run_api import Outcome, RunApi
 from drover_executor.running.control import Control
-from drover_executor.running.ending import Ending
+from drover_executor.running.record import Record
 from drover_executor.shipping.shipper import Shipper
 
 _log = get_logger("drover.executor.finish")
@@ -18,7 +18,7 @@ PATIENCE_SECONDS = 6 * 3600.0  # a store that is away for longer costs the rest 
 
 
 class Finisher:
-    """`reported` is called once, when the API knows of the end. `folder` keeps an `Ending` while it must."""
+    """`reported` is called once, when the API knows of the end. `folder` keeps its `Record` while it must."""
 
     def __init__(
         self,
@@ -33,7 +33,7 @@ class Finisher:
         self._reported, self._monotonic = reported, monotonic
 
     def finish(self, outcome: Outcome) -> bool:
-        """Whether everything is stored. Where this executor stops before, the folder's `Ending` stays.
+        """Whether everything is stored. Where this executor stops before, the folder's `Record` stays.
 
         Nothing but the answer to `finish` itself takes the attempt away now: a heartbeat that crosses it is
         told that the attempt is over, because it is.
@@ -46,13 +46,13 @@ class Finisher:
                 return False
             over = self._ask(outcome)
             if over is not None:
-                Ending.forget(self._folder)
+                Record.forget(self._folder)
                 return over
             self._control.changed.wait(pause)
             self._control.quiet()
             pause = min(_LONGEST_PAUSE, pause * 1.5)
         _log.error("output_given_up", **self._shipper.totals())
-        Ending.forget(self._folder)
+        Record.forget(self._folder)
         return False
 
     def _ask(self, outcome: Outcome) -> bool | None:

@@ -6,7 +6,8 @@ from drover_shared.logging import get_logger
 
 from drover_executor.client.errors import NotOursError, RefusedError, UnavailableError
 from drover_executor.client.run_api import RunApi
-from drover_executor.running.control import Control, Lease
+from drover_executor.running.control import Control
+from drover_executor.running.lease import Lease
 
 _log = get_logger("drover.executor.lease")
 _REQUEST_SECONDS = 5.0
@@ -56,7 +57,9 @@ class Keeper:
         except (UnavailableError, RefusedError) as error:
             _log.warning("heartbeat_failed", error=str(error), lease_left=round(self._lease.left, 1))
             return False
-        self._lease.renew(beat.sent_at)
+        if not self._lease.renew(beat.sent_at):
+            self._control.abandon("the lease ended before the API answered")
+            return True
         self._control.ask_cancel(beat.cancel)
         self._control.tell_stored(beat.stored)
         return True

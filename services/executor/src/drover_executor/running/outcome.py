@@ -6,7 +6,7 @@ from dataclasses import replace
 from drover_shared.domain.reasons import Reason
 from drover_shared.domain.states import RunState
 
-from drover_executor.child.playbook import TIMEOUT
+from drover_executor.child.playbook import CANCEL, KILL, TIMEOUT
 from drover_executor.child.spec import ChildResult
 from drover_executor.client.run_api import Outcome
 
@@ -21,7 +21,14 @@ def outcome_of(result: ChildResult | None, cancel_asked: bool, timeout_seconds: 
         return Outcome(
             RunState.FAILED, None, Reason.EXECUTOR_ERROR, "The playbook's process ended unexpectedly."
         )
+    if result.stopped == KILL and result.rc != 0 and not cancel_asked:
+        return lost("The executor was stopped.")
     return replace(_ended(result, cancel_asked, timeout_seconds), artifacts=result.artifacts)
+
+
+def lost(why: str) -> Outcome:
+    """The playbook's end that nobody saw: another attempt may follow at once."""
+    return Outcome(RunState.FAILED, None, Reason.EXECUTOR_LOST, why)
 
 
 def _ended(result: ChildResult, cancel_asked: bool, timeout_seconds: float) -> Outcome:
@@ -32,7 +39,7 @@ def _ended(result: ChildResult, cancel_asked: bool, timeout_seconds: float) -> O
     if result.stopped == TIMEOUT:
         detail = f"The job was stopped after its time-out of {timeout_seconds:g} s."
         return Outcome(RunState.FAILED, result.rc, Reason.TIMEOUT, detail)
-    if result.stopped and cancel_asked:
+    if result.stopped == CANCEL or (result.stopped and cancel_asked):
         return Outcome(RunState.CANCELED, result.rc, Reason.CANCELED, None)
     reason, told = _failure(result)
     return Outcome(RunState.FAILED, result.rc, reason, told)

@@ -1,6 +1,8 @@
 """A run's private folder.
 
 DIR/runs/<run id>/   mode 0700, locked (flock) by the executor that owns it, as long as it lives
+run.json         what the next start needs to go on with it (see `record`)
+deadline         until when its processes may live (see `lease_clock`)
 private/         inventory, variables, credentials: gone when the playbook ends
 project/         the checkout
 spool/           events and log, until the API has confirmed them
@@ -18,8 +20,8 @@ from pathlib import Path
 from uuid import UUID
 
 from drover_executor.child import tree
-from drover_executor.child.spec import SPOOL
-from drover_executor.running.ending import is_kept
+from drover_executor.child.spec import PRIVATE, SPOOL
+from drover_executor.running.record import is_kept
 
 _KILL_SECONDS = 5.0  # what may not be killed must not keep the run from ending
 RUN_VARIABLE = "DROVER_JOB_RUN_ID"  # stands in the environment of every process of a run
@@ -35,7 +37,7 @@ class Workspace:
 
     @property
     def private(self) -> Path:
-        return self.folder / "private"
+        return self.folder / PRIVATE
 
     @property
     def project(self) -> Path:
@@ -72,7 +74,7 @@ class Workspace:
 def workspace(root: Path, run_id: UUID) -> Iterator[Workspace]:
     """Make a run's folder, and end it with all its processes. Raises OSError.
 
-    It stays where its output must still reach the stores: see `ending`.
+    It stays where the next start has something to do for it: see `record`.
     """
     folder = root / "runs" / str(run_id)
     folder.mkdir(mode=0o700, parents=True)
@@ -80,13 +82,28 @@ def workspace(root: Path, run_id: UUID) -> Iterator[Workspace]:
         space = Workspace(run_id, folder, Path(tempfile.mkdtemp(prefix="drover-")))
         for path in (space.private, space.spool):
             path.mkdir(mode=0o700)
-        try:
+        with _ending(space):
             yield space
-        finally:
-            space.kill_processes()
-            space.forget_secrets()
-            if not is_kept(folder):
-                shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def workspace_again(folder: Path, run_id: UUID, sockets: Path) -> Iterator[Workspace]:
+    """The folder of a run whose executor is dead; it ends as `workspace` does. Raises OSError."""
+    with locked(folder):
+        space = Workspace(run_id, folder, sockets)
+        with _ending(space):
+            yield space
+
+
+@contextlib.contextmanager
+def _ending(space: Workspace) -> Iterator[None]:
+    try:
+        yield
+    finally:
+        space.kill_processes()
+        space.forget_secrets()
+        if not is_kept(space.folder):
+            shutil.rmtree(space.folder, ignore_errors=True)
 
 
 @contextlib.contextmanager

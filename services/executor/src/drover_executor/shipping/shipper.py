@@ -28,11 +28,11 @@ class Shipper:
         self._retry_at, self._retry = 0.0, _FIRST_RETRY
 
     @classmethod
-    def resumed(cls, spool: Path, sink: Sink, chunk_ends: list[int]) -> "Shipper":
-        """For output that another process has sent already: only what is missing is sent again."""
+    def resumed(cls, spool: Path, sink: Sink) -> "Shipper":
+        """For output that another process may have sent: what is there is sent only where it is missing."""
         shipper = cls(spool, sink)
         shipper._events.look()
-        shipper._log.restore(chunk_ends)
+        shipper._log.restore()
         shipper._take_for_sent()
         return shipper
 
@@ -45,11 +45,6 @@ class Shipper:
         for seq in range(self._log.count):
             self._log_ledger.add(Sent(seq, seq, None, long_ago))
         self._next_chunk = self._log.count
-
-    @property
-    def chunk_ends(self) -> list[int]:
-        """Where each chunk of the log ends."""
-        return self._log.ends
 
     @property
     def produced(self) -> tuple[int, int]:

@@ -12,6 +12,7 @@ BATCH_EVENTS = 500
 CHUNK_BYTES = 64 * 1024
 CHUNK_SECONDS = 0.5  # the first byte of a chunk waits no longer than this
 _READ_BYTES = 4 * 1024 * 1024
+_CUT_BYTES = 8
 
 
 class EventSpool:
@@ -57,10 +58,15 @@ class EventSpool:
 
 
 class LogSpool:
-    """The file of log bytes; chunks are cut by size and time, numbered from 0."""
+    """The file of log bytes; chunks are cut by size and time, numbered from 0.
+
+    Where each was cut is kept in a file beside it before anybody hears of the chunk: what was sent once is
+    never cut in another way, whoever sends it again.
+    """
 
     def __init__(self, path: Path, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._path, self._monotonic = path, monotonic
+        self._cuts = path.with_name("cuts")
         self._ends = array("q", [0])  # where chunk number i - 1 ends
         self._hash = hashlib.sha256()
         self._waiting_since: float | None = None
@@ -69,17 +75,16 @@ class LogSpool:
     def count(self) -> int:
         return len(self._ends) - 1
 
-    @property
-    def ends(self) -> list[int]:
-        return self._ends.tolist()[1:]
-
-    def restore(self, ends: list[int]) -> None:
-        """Cut as it was cut before. Raises OSError."""
-        if not ends:
+    def restore(self) -> None:
+        """Cut as another process has cut before. Raises OSError."""
+        try:
+            kept = self._cuts.read_bytes()
+        except FileNotFoundError:
             return
+        ends = array("q", kept[: len(kept) // _CUT_BYTES * _CUT_BYTES])
         with self._path.open("rb") as file:
             for end in ends:
-                self._cut(file.read(end - self.size))
+                self._note(file.read(end - self.size))
 
     @property
     def size(self) -> int:
@@ -126,6 +131,11 @@ class LogSpool:
         return now - self._waiting_since >= CHUNK_SECONDS
 
     def _cut(self, data: bytes) -> None:
+        with self._cuts.open("ab", buffering=0) as file:
+            file.write(array("q", [self.size + len(data)]).tobytes())
+        self._note(data)
+
+    def _note(self, data: bytes) -> None:
         self._hash.update(data)
         self._ends.append(self.size + len(data))
         self._waiting_since = None

@@ -1,0 +1,169 @@
+"""One attempt on this executor, from its claim to its end, or from where another start left it."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+from drover_shared.domain.reasons import Reason
+from drover_shared.domain.states import RunState
+from drover_shared.logging import get_logger
+
+from drover_executor.child.spec import ChildResult, ChildSpec
+from drover_executor.client.errors import NotOursError, RefusedError, UnavailableError
+from drover_executor.client.run_api import Outcome, RunApi
+from drover_executor.failures import AbandonedError, CanceledError, RunFailedError
+from drover_executor.lease_clock import lease_clock
+from drover_executor.project.checkout import ProjectSource
+from drover_executor.running.command import Prepared, child_spec
+from drover_executor.running.control import Control
+from drover_executor.running.credentials import inject
+from drover_executor.running.environment import playbook_environment
+from drover_executor.running.finish import Finisher
+from drover_executor.running.keeper import Keeper
+from drover_executor.running.lease import Lease
+from drover_executor.running.outcome import lost, outcome_of
+from drover_executor.running.process import RunProcess
+from drover_executor.running.record import Record
+from drover_executor.running.supervision import Supervision
+from drover_executor.running.workspace import Workspace
+from drover_executor.shipping.shipper import Shipper
+from drover_executor.shipping.sinks import MakeSink, Sink
+
+T = TypeVar("T")
+_log = get_logger("drover.executor.run")
+_RETRY_SECONDS = 0.5
+
+
+class Attempt:
+    """`run` or `resume` it once."""
+
+    def __init__(
+        self,
+        api: RunApi,
+        make_sink: MakeSink,
+        record: Record,
+        control: Control,
+        space: Workspace,
+        lease: Lease,
+    ) -> None:
+        self._api, self._make_sink, self._record = api, make_sink, record
+        self._control, self._space, self._lease = control, space, lease
+        self._keeper = Keeper(api, control, lease, record.claim.heartbeat_seconds)
+
+    def run(self, source: ProjectSource) -> None:
+        """Raises AbandonedError when the attempt is not ours any more."""
+        self._keeper.start()
+        try:
+            manifest = self._answered(self._api.manifest)
+            self._note(job_id=int(manifest["job_id"]))
+            shipper = Shipper(self._space.spool, self._sink())
+            self._end(self._guarded(lambda: self._outcome(source, manifest, shipper)), shipper)
+        finally:
+            self._keeper.stop()
+
+    def resume(self) -> None:
+        """Go on where the executor's death left it: watch what lives, report what has ended."""
+        self._keeper.start()
+        try:
+            shipper = Shipper.resumed(self._space.spool, self._sink())
+            outcome = self._record.outcome or self._guarded(lambda: self._found(shipper))
+            self._end(outcome, shipper)
+        finally:
+            self._keeper.stop()
+
+    def _sink(self) -> Sink:
+        return self._make_sink(self._record.claim, self._record.job_id or 0, self._api)
+
+    def _note(self, **values: Any) -> None:
+        self._record = self._record.changed(self._space.folder, **values)
+
+    def _end(self, outcome: Outcome, shipper: Shipper) -> None:
+        self._space.forget_secrets()
+        self._note(outcome=outcome)
+        finisher = Finisher(self._api, self._control, shipper, self._space.folder, self._keeper.stop)
+        complete = finisher.finish(outcome)
+        _log.info("run_ended", state=str(outcome.state), reason=outcome.error_reason, complete=complete)
+
+    def _guarded(self, outcome: Callable[[], Outcome]) -> Outcome:
+        try:
+            return outcome()
+        except CanceledError:
+            return Outcome(RunState.CANCELED, None, Reason.CANCELED)
+        except RunFailedError as error:
+            _log.warning("run_failed", reason=error.reason.value, detail=str(error))
+            return Outcome(RunState.FAILED, None, error.reason, str(error))
+        except AbandonedError:
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever it is, the job says that the executor failed
+            _log.exception("run_failed_here")
+            return Outcome(RunState.FAILED, None, Reason.EXECUTOR_ERROR, type(error).__name__)
+
+    def _outcome(self, source: ProjectSource, manifest: Mapping[str, Any], shipper: Shipper) -> Outcome:
+        spec, revision = self._prepare(source, manifest)
+        cancel = self._answered(lambda: self._api.start(revision))
+        self._control.ask_cancel(cancel)
+        self._control.check()
+        spec.write(self._space.folder)
+        limit = float(manifest.get("timeout_seconds") or 0)
+        stop_at = lease_clock() + limit if limit else None
+        process = RunProcess.start(self._space)
+        self._note(guard=process.guard, timeout_seconds=limit, stop_at=stop_at)
+        return self._watched(process, shipper)
+
+    def _prepare(self, source: ProjectSource, manifest: Mapping[str, Any]) -> tuple[ChildSpec, str | None]:
+        project = manifest.get("project") or {}
+        revision = source.check_out(self._space, project, self._credential, self._control.check)
+        env = playbook_environment(self._space, {})
+        paths = source.requirements(self._space, project, revision, env, self._control.check)
+        credentials = [self._credential(int(one["id"])) for one in manifest.get("credentials") or ()]
+        injected = inject(self._space, credentials)
+        return child_spec(Prepared(self._space, manifest, injected, source, paths)), revision
+
+    def _credential(self, credential_id: int) -> Mapping[str, Any]:
+        try:
+            return self._answered(lambda: self._api.credential(credential_id))
+        except RefusedError as error:
+            raise RunFailedError(Reason.CREDENTIAL_ERROR, f"Credential {credential_id}: {error}") from None
+
+    def _found(self, shipper: Shipper) -> Outcome:
+        guard = self._record.guard
+        process = None if guard is None else RunProcess.find(guard, self._space)
+        if process is not None:
+            _log.info("run_found_alive", lease_left=round(self._lease.left, 1))
+            return self._watched(process, shipper)
+        self._space.kill_processes()
+        shipper.look(at_end=True)
+        result = ChildResult.read(self._space.folder)
+        if result is None:
+            return lost("The executor was stopped, and the playbook with it.")
+        return self._told(result)
+
+    def _watched(self, process: RunProcess, shipper: Shipper) -> Outcome:
+        supervision = Supervision(self._space, self._control, self._lease, shipper, self._record.stop_at)
+        result = supervision.run(process)
+        if result is None:
+            _log.error("child_died", last_words=supervision.last_words, expired=supervision.expired)
+        if self._control.abandoned:
+            raise AbandonedError(self._control.abandoned)
+        if result is None and supervision.expired:
+            return lost("The executor was held up for too long, and the playbook was stopped.")
+        return self._told(result)
+
+    def _told(self, result: ChildResult | None) -> Outcome:
+        return outcome_of(result, self._control.cancel != "none", self._record.timeout_seconds)
+
+    def _answered(self, call: Callable[[], T]) -> T:
+        """Ask until the API answers; the keeper ends the attempt when the lease does.
+
+        Raises AbandonedError, RefusedError.
+        """
+        while True:
+            if self._control.abandoned:
+                raise AbandonedError(self._control.abandoned)
+            try:
+                return call()
+            except NotOursError as error:
+                self._control.abandon(str(error))
+            except UnavailableError as error:
+                _log.warning("api_unavailable", error=str(error))
+                self._control.changed.wait(_RETRY_SECONDS)
+                self._control.changed.clear()
