@@ -63,6 +63,7 @@ class Api:
 
     def __init__(self, client: FlaskClient, token: str | None, prefix: str = "/api/v1") -> None:
         self._client = client
+        self.token = token
         self._headers = {"Authorization": f"Bearer {token}"} if token else {}
         self._prefix = prefix
 

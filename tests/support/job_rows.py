@@ -69,6 +69,17 @@ def _next_version(session: Session) -> int:
     return session.query(InventorySnapshot).count() + 1
 
 
+def queue_attempt(session: Session, job_id: int) -> QueuedJob:
+    """A pending first attempt at a launched job, as the scheduler makes it."""
+    run = JobRun(id=new_run_id(), job_id=job_id, attempt_number=1)
+    session.add(run)
+    session.flush()
+    job = session.get_one(Job, job_id)
+    job.status, job.current_run_id = "queued", run.id
+    session.flush()
+    return QueuedJob(job_id, run.id)
+
+
 def add_queued_job(session: Session, *, pool: str = "default", **values: Any) -> QueuedJob:
     """What the scheduler leaves behind: a queued job and a pending first attempt."""
     job = add_job(session, executor_pool=pool, **values)

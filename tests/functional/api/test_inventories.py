@@ -1,8 +1,6 @@
 """Inventories: what is stored, imported and rendered is what Ansible sees."""
 
 import json
-import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -10,6 +8,7 @@ from typing import Any
 import pytest
 from drover_api.deps import Deps
 from drover_api.resources.inventories.render import snapshot
+from support.ansible_inventory import ansible_sees
 from support.api import Api
 
 INI = """
@@ -59,26 +58,15 @@ def inventory(admin: Api) -> dict[str, Any]:
     return admin.make("/inventories", name="Production", organization_id=organization["id"])
 
 
-def ansible_sees(text: str, folder: Path, name: str) -> dict[str, Any]:
-    """What `ansible-inventory` reads from `text`: the variables of each host, the members of each group."""
+def text_seen(text: str, folder: Path, name: str) -> dict[str, Any]:
+    """What `ansible-inventory` reads from `text`."""
     source = folder / name
     source.write_text(text)
-    command = [str(Path(sys.executable).parent / "ansible-inventory"), "-i", str(source), "--list"]
-    done = subprocess.run(
-        command, check=True, capture_output=True, text=True, env={"LC_ALL": "C.UTF-8", "HOME": str(folder)}
-    )
-    document: dict[str, Any] = json.loads(done.stdout)
-    groups = {name: body for name, body in document.items() if name not in ("_meta", "all", "ungrouped")}
-    return {
-        "hostvars": document["_meta"]["hostvars"],
-        "groups": {
-            name: {kind: sorted(members) for kind, members in body.items()} for name, body in groups.items()
-        },
-    }
+    return ansible_sees(source)
 
 
 @pytest.mark.parametrize(("kind", "text"), [("ini", INI), ("yaml", YAML)])
-def test_import_and_render_keep_what_ansible_sees(
+def test_import_and_render_keep_what_text_seen(
     admin: Api, inventory: dict[str, Any], tmp_path: Path, kind: str, text: str
 ) -> None:
     path = f"/inventories/{inventory['id']}"
@@ -86,8 +74,8 @@ def test_import_and_render_keep_what_ansible_sees(
     assert answer.status_code == 200, answer.get_json()
     script = admin.get(f"{path}/script")
     assert script.mimetype == "application/yaml"
-    expected = ansible_sees(text, tmp_path, f"given.{kind}")
-    assert ansible_sees(script.get_data(as_text=True), tmp_path, "rendered.yaml") == expected
+    expected = text_seen(text, tmp_path, f"given.{kind}")
+    assert text_seen(script.get_data(as_text=True), tmp_path, "rendered.yaml") == expected
 
 
 def test_import_merges_or_overwrites(admin: Api, inventory: dict[str, Any]) -> None:

@@ -196,7 +196,7 @@ def test_finish_names_what_is_missing_until_all_is_stored(
     assert missing.missing_log == [[0, 0]]
     _store(session, queued, "{[1,11)}", "{[0,2)}", 7)
     again = finish(session, queued.run_id, token, last)
-    assert (again.missing, again.ended_job) == (None, None)
+    assert (again.missing, list(again.moved_jobs)) == (None, [])
 
 
 def test_a_finished_attempt_ends_only_once(session: Session, queued: QueuedJob, executor: Executor) -> None:

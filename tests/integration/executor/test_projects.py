@@ -42,6 +42,29 @@ def test_playbook_outside(api: FakeApi, start_executor: StartExecutor, tmp_path:
     assert (state, reason) == ("failed", "playbook_not_found")
 
 
+def test_a_sync_says_what_the_project_holds(
+    api: FakeApi, start_executor: StartExecutor, tmp_path: Path
+) -> None:
+    project = make_project(tmp_path / "project", {"site.yml": SITE, "plays/web.yml": SITE, "README.md": "x"})
+    changes = {"kind": "project_sync", "playbook": {"type": "scm", "project_id": 9, "playbook_path": ""}}
+    run = FakeRun(manifest(project, **changes))
+    end = api.wait_end(start_executor().launch(run))
+    assert (end["state"], end["error_reason"]) == ("successful", None)
+    assert end["artifacts"] == {
+        "scm_revision": git(project, "rev-parse", "HEAD"),
+        "playbooks": ["plays/web.yml", "site.yml"],
+        "truncated": False,
+    }
+    assert (run.events, run.chunks) == ({}, {})
+
+
+def test_a_sync_of_nothing_says_why(api: FakeApi, start_executor: StartExecutor) -> None:
+    run = FakeRun(manifest("http://127.0.0.1:1/project.git", kind="project_sync"))
+    state, reason, detail = _end(api, start_executor, run)
+    assert (state, reason) == ("failed", "project_unreachable")
+    assert "127.0.0.1" in detail
+
+
 def test_nobody_listens(api: FakeApi, start_executor: StartExecutor) -> None:
     run = FakeRun(manifest("https://someone:hunter22@127.0.0.1:1/project.git"))
     state, reason, detail = _end(api, start_executor, run)

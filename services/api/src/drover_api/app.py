@@ -8,7 +8,8 @@ from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from drover_api import health, problems
-from drover_api.access.authenticate import THROTTLE_EXTENSION
+from drover_api.access.authenticate import RATE_EXTENSION, THROTTLE_EXTENSION
+from drover_api.access.rate import RateLimit
 from drover_api.access.throttle import LoginThrottle
 from drover_api.deps import EXTENSION, Deps
 from drover_api.http import docs, headers
@@ -23,6 +24,7 @@ ROUTES: tuple[str, ...] = (
     "drover_api.resources.organizations.routes",
     "drover_api.resources.users.routes",
     "drover_api.resources.tokens.routes",
+    "drover_api.resources.sessions.routes",
     "drover_api.resources.teams.routes",
     "drover_api.resources.role_assignments.routes",
     "drover_api.resources.credential_types.routes",
@@ -60,6 +62,7 @@ def create_app(deps: Deps) -> Flask:
     app.json.sort_keys = False  # type: ignore[attr-defined]  # the default provider has it
     app.extensions[EXTENSION] = deps
     app.extensions[THROTTLE_EXTENSION] = LoginThrottle(deps.clock)
+    app.extensions[RATE_EXTENSION] = RateLimit(deps.clock, deps.settings.requests_per_second)
     app.url_map.converters["id"] = IdConverter
     app.url_map.strict_slashes = False
     app.teardown_appcontext(close_session)

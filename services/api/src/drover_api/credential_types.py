@@ -16,6 +16,7 @@ def _field(
 
 _USERNAME = _field("username", "User name")
 _PASSWORD = _field("password", "Password", secret=True)
+_ASK = {"ask_at_runtime": True}
 _SSH_KEY = [
     _field("ssh_key_data", "SSH private key", secret=True, multiline=True),
     _field("ssh_key_unlock", "Passphrase of the private key", secret=True),
@@ -29,12 +30,13 @@ BUILT_IN: tuple[dict[str, Any], ...] = (
         "inputs": {
             "fields": [
                 _USERNAME,
-                _PASSWORD,
-                *_SSH_KEY,
+                _PASSWORD | _ASK,
+                _SSH_KEY[0],
+                _SSH_KEY[1] | _ASK,
                 _field("ssh_public_key_data", "Signed SSH certificate", multiline=True),
                 _field("become_method", "Privilege escalation method"),
                 _field("become_username", "Privilege escalation user"),
-                _field("become_password", "Privilege escalation password", secret=True),
+                _field("become_password", "Privilege escalation password", secret=True) | _ASK,
             ],
             "required": [],
         },
@@ -46,7 +48,7 @@ BUILT_IN: tuple[dict[str, Any], ...] = (
         "description": "Decrypts Ansible Vault content",
         "inputs": {
             "fields": [
-                _field("vault_password", "Vault password", secret=True),
+                _field("vault_password", "Vault password", secret=True) | _ASK,
                 _field("vault_id", "Vault id"),
             ],
             "required": ["vault_password"],

@@ -48,11 +48,19 @@ def _credentials(db: Session, vault: Vault, after: int) -> list[int]:
 
 def _jobs(db: Session, vault: Vault, after: int) -> list[int]:
     """Jobs do not tell their key, so all secret answers are encrypted anew."""
-    held = select(Job.id, Job.secret_vars).where(Job.secret_vars.is_not(None))
+    held = select(Job.id, Job.secret_vars, Job.credential_secrets).where(
+        or_(Job.secret_vars.is_not(None), Job.credential_secrets.is_not(None))
+    )
     rows = db.execute(_next(held, Job.id, after)).all()
-    for row_id, secrets in rows:
-        fresh = vault.encrypt(vault.decrypt(secrets))
-        db.execute(update(Job).where(Job.id == row_id).values(secret_vars=fresh))
+    for row in rows:
+        fresh = {
+            name: None if secrets is None else vault.encrypt(vault.decrypt(secrets))
+            for name, secrets in (
+                ("secret_vars", row.secret_vars),
+                ("credential_secrets", row.credential_secrets),
+            )
+        }
+        db.execute(update(Job).where(Job.id == row.id).values(**fresh))
     return [row.id for row in rows]
 
 

@@ -15,7 +15,8 @@ class ApiSettings:
     """`secret_keys` is "id:fernetkey[,…]", the first encrypts; times are in seconds.
 
     `trusted_proxies` is how many proxies in front add to X-Forwarded-For: a client's address is taken from
-    there, else from the connection.
+    there, else from the connection. `requests_per_second` is for one token in one worker process, 0 for no
+    limit.
     """
 
     database_url: str = field(repr=False)
@@ -28,6 +29,7 @@ class ApiSettings:
     workers: int = 2
     threads: int = 16
     trusted_proxies: int = 0
+    requests_per_second: int = 0
     lease_seconds: int = 300
     heartbeat_seconds: int = 5
     log: LogSettings = field(default_factory=LogSettings)
@@ -45,6 +47,7 @@ class ApiSettings:
             workers=env.integer("DROVER_API_WORKERS", 2, 1, 64),
             threads=env.integer("DROVER_API_THREADS", 16, 1, 256),
             trusted_proxies=env.integer("DROVER_API_TRUSTED_PROXIES", 0, 0, 8),
+            requests_per_second=env.integer("DROVER_API_REQUESTS_PER_SECOND", 500, 0, 100_000),
             lease_seconds=lease_seconds(env),
             heartbeat_seconds=env.integer("DROVER_HEARTBEAT_SECONDS", 5, 1, 600),
             log=LogSettings.read(env),

@@ -2,7 +2,7 @@
 
 from datetime import date, timedelta
 
-from drover_shared.db.models import IdempotencyKey
+from drover_shared.db.models import BrowserSession, IdempotencyKey
 from drover_shared.db.partitions import ensure_partitions
 from sqlalchemy import Engine, delete, func
 
@@ -11,9 +11,14 @@ KEEP_KEYS = timedelta(hours=24)  # `completion.md` section 1
 
 
 def keep_house(engine: Engine, today: date) -> int:
-    """Make the event partitions of the days ahead and forget old idempotency keys; returns how many keys."""
+    """Make the event partitions of the days ahead, and forget ended sessions and old idempotency keys.
+
+    Returns how many keys.
+    """
     with engine.begin() as connection:
         ensure_partitions(connection, today)
+    with engine.begin() as connection:
+        connection.execute(delete(BrowserSession).where(BrowserSession.expires_at < func.now()))
     old = delete(IdempotencyKey).where(IdempotencyKey.created_at < func.now() - KEEP_KEYS)
     with engine.begin() as connection:
         return connection.execute(old).rowcount

@@ -6,7 +6,7 @@ head of each lane is looked at, so a decision costs the same however long the la
 
 from dataclasses import dataclass
 
-from drover_shared.db.models import Executor
+from drover_shared.db.models import Executor, ExecutorPool
 from sqlalchemy import Connection, text
 
 SPARE = 10  # attempts that may wait in a pool beyond one for each slot of its living executors
@@ -14,11 +14,13 @@ ALIVE_SECONDS = 30  # an executor that said nothing for longer is not counted on
 
 _POOLS = text("""
     WITH RECURSIVE pools AS (
-        (SELECT executor_pool FROM jobs WHERE status = 'pending' AND NOT cancel_requested
+        (SELECT executor_pool FROM jobs
+         WHERE status = 'pending' AND NOT cancel_requested AND waits_for_job_id IS NULL
          ORDER BY executor_pool LIMIT 1)
         UNION ALL
         SELECT (SELECT executor_pool FROM jobs
-                WHERE status = 'pending' AND NOT cancel_requested AND executor_pool > pools.executor_pool
+                WHERE status = 'pending' AND NOT cancel_requested AND waits_for_job_id IS NULL
+                  AND executor_pool > pools.executor_pool
                 ORDER BY executor_pool LIMIT 1)
         FROM pools WHERE pools.executor_pool IS NOT NULL
     )
@@ -33,7 +35,9 @@ _ROOM = text(f"""
         ) AS waiting
     ))
     FROM (
-        SELECT coalesce(sum(slots), 0) + :spare AS allowed FROM {Executor.__tablename__}
+        SELECT CASE WHEN EXISTS (SELECT FROM {ExecutorPool.__tablename__} WHERE name = :pool AND draining)
+                    THEN 0 ELSE coalesce(sum(slots), 0) + :spare END AS allowed
+        FROM {Executor.__tablename__}
         WHERE pools @> ARRAY[:pool]::text[] AND NOT draining
           AND last_seen_at > now() - make_interval(secs => :alive)
     ) AS pool
@@ -44,14 +48,18 @@ _ROOM = text(f"""
 _NEXT = text("""
     WITH RECURSIVE lanes AS (
         (SELECT organization_id, coalesce(job_template_id, 0) AS template, allow_simultaneous, inventory_id
-         FROM jobs WHERE status = 'pending' AND NOT cancel_requested AND executor_pool = :pool
+         FROM jobs
+         WHERE status = 'pending' AND NOT cancel_requested AND waits_for_job_id IS NULL
+           AND executor_pool = :pool
          ORDER BY executor_pool, organization_id, coalesce(job_template_id, 0), allow_simultaneous,
                   inventory_id
          LIMIT 1)
         UNION ALL
         SELECT following.* FROM lanes CROSS JOIN LATERAL (
             SELECT organization_id, coalesce(job_template_id, 0), allow_simultaneous, inventory_id
-            FROM jobs WHERE status = 'pending' AND NOT cancel_requested AND executor_pool = :pool
+            FROM jobs
+            WHERE status = 'pending' AND NOT cancel_requested AND waits_for_job_id IS NULL
+              AND executor_pool = :pool
               AND (organization_id, coalesce(job_template_id, 0), allow_simultaneous, inventory_id)
                 > (lanes.organization_id, lanes.template, lanes.allow_simultaneous, lanes.inventory_id)
             ORDER BY executor_pool, organization_id, coalesce(job_template_id, 0), allow_simultaneous,
@@ -82,8 +90,9 @@ _NEXT = text("""
                roomy.inventory_id, roomy.inventory_limit
         FROM roomy CROSS JOIN LATERAL (
             SELECT id, priority FROM jobs
-            WHERE status = 'pending' AND NOT cancel_requested AND executor_pool = :pool
-              AND organization_id = roomy.organization_id AND coalesce(job_template_id, 0) = roomy.template
+            WHERE status = 'pending' AND NOT cancel_requested AND waits_for_job_id IS NULL
+              AND executor_pool = :pool AND organization_id = roomy.organization_id
+              AND coalesce(job_template_id, 0) = roomy.template
               AND allow_simultaneous = roomy.allow_simultaneous AND inventory_id = roomy.inventory_id
             ORDER BY priority DESC, id LIMIT greatest(roomy.room, 0)
         ) AS head

@@ -7,6 +7,7 @@ from uuid import UUID
 
 import redis
 from drover_shared.clock import Clock
+from drover_shared.db import job_counts, project_syncs
 from drover_shared.db.models import Job
 from drover_shared.ids import IdSource
 from drover_shared.logging import get_logger
@@ -72,6 +73,7 @@ class Tick:
         self._grace = timedelta(seconds=lease_grace_seconds)
         self._lease_time = lease_time
         self._house_due = clock.monotonic()
+        self._added_up = 0
 
     def run(self) -> float:
         """One tick; returns the seconds to wait before the next."""
@@ -80,8 +82,10 @@ class Tick:
             "cancel": self._cancel,
             "leases": self._end_expired,
             "timeouts": self._end_overdue,
+            "syncs": self._settle_syncs,
             "pending": self._schedule_pending,
             "ring": self._ring_again,
+            "counts": self._add_up,
             "housekeeping": self._keep_house,
         }
         for name, step in steps.items():
@@ -96,6 +100,14 @@ class Tick:
 
     def _cancel(self) -> None:
         metrics.CANCELED.inc(pending.cancel_waiting(self._engine))
+
+    def _settle_syncs(self) -> None:
+        """Jobs that wait for a sync which ended here, or at the moment they came."""
+        with self._engine.connect() as connection:
+            found = project_syncs.unsettled(connection, leases.AT_ONCE)
+        for sync_id in found:
+            with self._engine.begin() as connection:
+                project_syncs.settle(connection, sync_id)
 
     def _schedule_pending(self) -> None:
         with self._engine.connect() as connection:
@@ -151,6 +163,10 @@ class Tick:
         for run in runs:
             self._bell.run_waits(run.id, run.pool)
             metrics.RINGS.inc()
+
+    def _add_up(self) -> None:
+        with self._engine.begin() as connection:
+            self._added_up = job_counts.add_up(connection, self._added_up)
 
     def _keep_house(self) -> None:
         if self._clock.monotonic() < self._house_due:

@@ -8,6 +8,13 @@ from collections.abc import Mapping
 from enum import StrEnum
 
 
+class JobKind(StrEnum):
+    """What an executor does for a job."""
+
+    PLAYBOOK = "playbook"
+    PROJECT_SYNC = "project_sync"  # find a project's revision and its playbooks
+
+
 class JobStatus(StrEnum):
     """Status of a job, the logical unit a user launched."""
 

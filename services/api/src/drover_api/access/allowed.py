@@ -17,11 +17,13 @@ from drover_shared.db.models import (
     TeamMember,
     User,
 )
-from sqlalchemy import ColumnElement, Select, false, or_, select, true
+from drover_shared.domain.states import JobKind
+from sqlalchemy import ColumnElement, Select, and_, false, or_, select, true
 
 from drover_api.access import roles
 from drover_api.access.principal import Principal
 
+_OF_SYNC = {roles.EXECUTE: roles.UPDATE}  # who may sync a project may cancel its syncs
 _EVERYBODY_READS = (CredentialType, Executor, ExecutorPool)
 
 
@@ -87,8 +89,10 @@ def _jobs(principal: Principal, permission: str) -> ColumnElement[bool]:
     """
     template_role = granted(principal, "job_template", roles.OBJECT_ROLES[permission])
     in_organization = granted(principal, "organization", roles.organization_roles("job", permission))
+    project_role = granted(principal, "project", roles.OBJECT_ROLES[_OF_SYNC.get(permission, permission)])
     through: list[ColumnElement[bool]] = [
         Job.job_template_id.in_(template_role),
+        and_(Job.kind == JobKind.PROJECT_SYNC, Job.project_id.in_(project_role)),
         Job.organization_id.in_(in_organization),
     ]
     if permission in (roles.READ, roles.EXECUTE):

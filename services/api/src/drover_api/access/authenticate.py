@@ -1,4 +1,4 @@
-"""From credentials to a principal: bearer tokens everywhere, HTTP Basic for making one."""
+"""From credentials to a principal: a bearer token or a browser's session; a password for making either."""
 
 from datetime import timedelta
 
@@ -11,12 +11,15 @@ from sqlalchemy.orm import Session
 
 from drover_api.access.passwords import verify_password
 from drover_api.access.principal import Principal, set_principal
+from drover_api.access.rate import RateLimit
+from drover_api.access.sessions import COOKIE, check_csrf, find_session
 from drover_api.access.throttle import LoginThrottle
 from drover_api.deps import deps
 from drover_api.http.body import text_fault
 from drover_api.http.unit import session
 
 THROTTLE_EXTENSION = "drover-login-throttle"
+RATE_EXTENSION = "drover-rate-limit"
 LAST_USED_PRECISION = timedelta(minutes=1)  # `last_used_at` is written at most this often
 _READS = frozenset({"GET", "HEAD", "OPTIONS"})
 
@@ -31,14 +34,34 @@ def bearer_token() -> str:
 
 def require_token() -> None:
     """Before a request: authenticate it, and keep a token of scope `read` from writing."""
+    cookie = request.cookies.get(COOKIE)
+    if cookie is not None and "Authorization" not in request.headers:
+        set_principal(_of_session(session(), cookie))
+        return
     principal = _authenticate(session(), bearer_token())
     if principal.scope != "write" and request.method not in _READS:
         raise ForbiddenError("this token's scope is read")
     set_principal(principal)
 
 
+def _limit(digest: bytes) -> None:
+    rate: RateLimit = current_app.extensions[RATE_EXTENSION]
+    rate.take(digest)
+
+
+def _of_session(db: Session, secret: str) -> Principal:
+    _limit(token_hash(secret.encode("utf-8", "replace").decode()))
+    found = find_session(db, secret)
+    if found is None:
+        raise UnauthenticatedError("the session is unknown or has ended")
+    if request.method not in _READS:
+        check_csrf(request, secret)
+    return _principal(found[1], "write", None)
+
+
 def _authenticate(db: Session, token: str) -> Principal:
     digest = token_hash(token.encode("utf-8", "replace").decode())
+    _limit(digest)
     used_lately = Token.last_used_at > func.now() - LAST_USED_PRECISION
     row = db.execute(
         select(Token.id, Token.scope, User, used_lately.label("used_lately"))
@@ -78,13 +101,18 @@ def authenticate_basic(db: Session) -> Principal:
     given = request.authorization
     if given is None or given.type != "basic" or given.username is None or given.password is None:
         raise UnauthenticatedError("HTTP Basic credentials are required")
+    return authenticate_password(db, given.username, given.password)
+
+
+def authenticate_password(db: Session, username: str, password: str) -> Principal:
+    """The user with this name and password; UnauthenticatedError or ThrottledError."""
     throttle: LoginThrottle = current_app.extensions[THROTTLE_EXTENSION]
-    key = (given.username, request.remote_addr or "")
+    key = (username, request.remote_addr or "")
     throttle.check(key)
     user = None
-    if text_fault(given.username) is None:
-        user = db.scalar(select(User).where(User.username == given.username, User.is_active))
-    if not verify_password(user.password_hash if user else None, given.password) or user is None:
+    if text_fault(username) is None:
+        user = db.scalar(select(User).where(User.username == username, User.is_active))
+    if not verify_password(user.password_hash if user else None, password) or user is None:
         throttle.failed(key)
         raise UnauthenticatedError("the user name or the password is wrong")
     throttle.succeeded(key)

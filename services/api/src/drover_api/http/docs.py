@@ -16,11 +16,12 @@ SPEC_OPTIONS: dict[str, Any] = {
         "description": (
             "Runs Ansible for teams. Times are RFC 3339 in UTC. Errors are RFC 9457 problem details. "
             "PATCH is a JSON Merge Patch; a detail has an ETag, which `If-Match` on PATCH and DELETE honours."
+            " With a session's cookie, what changes something also needs `X-CSRF-Token`."
         ),
         "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
     },
     "servers": [{"url": "/"}],
-    "security": [{"token": []}],
+    "security": [{"token": []}, {"session": []}],
     "components": {
         "securitySchemes": {
             "token": {
@@ -29,6 +30,12 @@ SPEC_OPTIONS: dict[str, Any] = {
                 "description": "A personal access token; one of scope `read` may only read",
             },
             "password": {"type": "http", "scheme": "basic", "description": "A user's name and password"},
+            "session": {
+                "type": "apiKey",
+                "in": "cookie",
+                "name": "drover_session",
+                "description": "A browser that has logged in; what changes something needs X-CSRF-Token too",
+            },
             "registration": {
                 "type": "http",
                 "scheme": "bearer",

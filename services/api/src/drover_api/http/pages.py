@@ -91,14 +91,21 @@ def ordering(orders: Orders, wanted: str | None, default: str) -> Sequence[Colum
 
 
 def paginate(
-    db: Session, query: Select[Any], args: Mapping[str, Any], orders: Orders, default: str = "id"
+    db: Session,
+    query: Select[Any],
+    args: Mapping[str, Any],
+    orders: Orders,
+    default: str = "id",
+    total: int | None = None,
 ) -> dict[str, Any]:
     """One page of `query` (whose first column is the entity): what a page schema dumps.
 
-    The first of `orders` is the unique one. Sets the `Link` header of the answer.
+    The first of `orders` is the unique one. `total` is counted unless the caller knows it. Sets the `Link`
+    header of the answer.
     """
     limit, offset = args["limit"], args["offset"]
-    total = db.scalar(select(func.count()).select_from(query.order_by(None).subquery())) or 0
+    if total is None:
+        total = db.scalar(select(func.count()).select_from(query.order_by(None).subquery())) or 0
     ordered = query.order_by(*ordering(orders, args.get("order_by"), default))
     items = db.scalars(ordered.limit(limit).offset(offset)).all() if offset < total else []
     add_links(total, limit, offset)

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from drover_shared.db.models import Executor, Job, JobRun
+from drover_shared.db.models import Executor, ExecutorPool, Job, JobRun
 from drover_shared.db.transitions import move_run
 from drover_shared.domain.errors import ConflictError, GoneError, UnauthenticatedError
 from drover_shared.domain.states import FINAL_RUN_STATES, RunState
@@ -66,6 +66,7 @@ def claim(
         RunState.STARTING,
         JobRun.pool.in_(executor.pools),
         is_available(),
+        pool_is_open(),
         executor_id=executor.id,
         claimed_at=func.now(),
         **values,
@@ -80,6 +81,11 @@ def claim(
 def is_available() -> ColumnElement[bool]:
     """Whether a run's back-off is over, by the database's clock."""
     return or_(JobRun.available_at.is_(None), JobRun.available_at <= func.now())
+
+
+def pool_is_open() -> ColumnElement[bool]:
+    """Whether a run's pool does not drain."""
+    return JobRun.pool.not_in(select(ExecutorPool.name).where(ExecutorPool.draining))
 
 
 def _claimed_again(session: Session, run_id: UUID, executor: Executor, values: dict[str, Any]) -> bool:
@@ -107,6 +113,8 @@ def _why_not(session: Session, run_id: UUID, executor: Executor) -> Exception:
         return ConflictError("This attempt waits a while, because the one before it was lost.")
     if executor.draining:
         return ConflictError("This executor drains and takes no more work.")
+    if run.pool in executor.pools:
+        return ConflictError(f"The pool {run.pool!r} drains.")
     return ConflictError(f"This executor does not serve the pool {run.pool!r}.")
 
 

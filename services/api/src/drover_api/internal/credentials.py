@@ -10,6 +10,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from drover_api.activity import record
+from drover_api.jobs.prompted import with_prompted
 
 OpenSecrets = Callable[[bytes], Mapping[str, Any]]
 
@@ -33,7 +34,9 @@ def credential(
     if found is None or credential_id not in used_credentials(job):
         raise NotFoundError("This run uses no such credential.")
     held, kind = found
-    inputs = {**held.inputs, **({} if held.secrets is None else open_secrets(held.secrets))}
+    stored = {**held.inputs, **({} if held.secrets is None else open_secrets(held.secrets))}
+    prompted = {} if job.credential_secrets is None else open_secrets(job.credential_secrets)
+    inputs = with_prompted(stored, held.asked_names, prompted.get(str(held.id), {}))
     _audit(session, run, held)
     return {
         "id": held.id,
@@ -45,8 +48,12 @@ def credential(
 
 
 def used_credentials(job: Job) -> set[int]:
-    """The ids of everything secret a run of `job` may read: its own, its project's, its image registry's."""
-    others = (job.project.get("scm_credential_id"), (job.environment or {}).get("credential_id"))
+    """The ids of everything secret a run of `job` may read: its own, its projects', its image registry's."""
+    others = (
+        job.project.get("scm_credential_id"),
+        (job.inventory_project or {}).get("scm_credential_id"),
+        (job.environment or {}).get("credential_id"),
+    )
     return {*job.credential_ids, *(one for one in others if one is not None)}
 
 

@@ -13,7 +13,7 @@ from sqlalchemy import func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from drover_api.internal.attempts import is_available
+from drover_api.internal.attempts import is_available, pool_is_open
 
 MakeToken = Callable[[str], str]
 EXECUTOR_TOKEN_PREFIX = "drexec"  # noqa: S105 - what tokens start with, not one
@@ -107,7 +107,7 @@ def next_run(session: Session, executor: Executor, pools: Sequence[str] | None) 
         return None
     return session.scalars(
         select(JobRun.id)
-        .where(JobRun.state == RunState.PENDING, JobRun.pool.in_(served), is_available())
+        .where(JobRun.state == RunState.PENDING, JobRun.pool.in_(served), is_available(), pool_is_open())
         .order_by(JobRun.id)
         .limit(1)
     ).one_or_none()

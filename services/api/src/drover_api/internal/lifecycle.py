@@ -1,11 +1,13 @@
 """Start, heartbeat and finish of an attempt."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 from drover_shared.db.models import Job, JobRun
+from drover_shared.db.project_syncs import settle
 from drover_shared.db.transitions import move_job, move_run
 from drover_shared.domain.errors import ConflictError, GoneError
 from drover_shared.domain.reasons import SENTENCES, Reason, job_status_after
@@ -118,10 +120,10 @@ def _lease_of_finished(session: Session, run_id: UUID, token: str | None) -> dat
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """What is missing, None once all is stored; and the id of the job that this very call ended."""
+    """What is missing, None once all is stored; and jobs that this very call ended, or let go on."""
 
     missing: Gaps | None
-    ended_job: int | None = None
+    moved_jobs: Sequence[int] = ()
 
 
 def finish(session: Session, run_id: UUID, token: str | None, ending: Ending) -> Finished:
@@ -132,14 +134,16 @@ def finish(session: Session, run_id: UUID, token: str | None, ending: Ending) ->
     """
     run = owned_run(session, run_id, token)
     ended_job = None
+    released: list[int] = []
     if run.state in OWNED_STATES:
         ended_job = run.job_id if _end(session, run, ending) else None
+        released = settle(session, run.job_id) if ended_job is not None else []
         run = owned_run(session, run_id, token)
     if run.final_event_seq is None:
         raise GoneError("This attempt is over.")
     if run.state != ending.state:
         raise ConflictError(f"This attempt ended as {run.state}.")
-    return Finished(_unfinished_output(session, run), ended_job)
+    return Finished(_unfinished_output(session, run), [*released, *([ended_job] if ended_job else [])])
 
 
 def _end(session: Session, run: JobRun, ending: Ending) -> bool:

@@ -43,6 +43,7 @@ def _beyond_the_specification(
 ) -> dict[str, Any]:
     return {
         "job_name": job.name,
+        "kind": job.kind,
         "job_type": job.job_type,
         "forks": job.forks,
         "tags": job.tags,
@@ -52,6 +53,7 @@ def _beyond_the_specification(
         "secret_vars": secret_vars,
         "execution_environment_pull": environment.get("pull", "missing"),
         "execution_environment_credential_id": environment.get("credential_id"),
+        "inventory_project": job.inventory_project,
         "project": {**job.project, "scm_revision": _revision(session, job)},
         "max_event_bytes": MAX_EVENT_BYTES,
         "max_batch_bytes": MAX_BATCH_BYTES,
@@ -60,6 +62,8 @@ def _beyond_the_specification(
 
 
 def _inventory(session: Session, job: Job) -> dict[str, Any]:
+    if job.inventory_snapshot_id is None:
+        return {"mode": "inline", "content": "", "path": None}
     frozen = session.scalars(
         select(InventorySnapshot.manifest).where(InventorySnapshot.id == job.inventory_snapshot_id)
     ).one()

@@ -123,8 +123,8 @@ def finish_run(body: dict[str, Any], run_id: UUID) -> Response:
     finished = lifecycle.finish(session(), run_id, given_token(), ending)
     missing = finished.missing
     _ring(run_id)
-    if finished.ended_job is not None:
-        ring_scheduler(finished.ended_job)  # its place is free: whoever waits for it need not wait for a tick
+    for job_id in finished.moved_jobs:
+        ring_scheduler(job_id)  # a place is free, or a job may go on: nobody need wait for a tick
     answer = jsonify(
         complete=missing is None,
         missing=[] if missing is None else missing.missing,

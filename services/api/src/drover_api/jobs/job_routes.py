@@ -11,7 +11,7 @@ from sqlalchemy import select
 
 from drover_api.access.principal import current_principal
 from drover_api.access.require import find
-from drover_api.access.roles import READ
+from drover_api.access.roles import ADMIN, READ
 from drover_api.deps import deps
 from drover_api.http.blueprint import PublicBlueprint
 from drover_api.http.etags import check_if_match, detail
@@ -34,8 +34,7 @@ blp = PublicBlueprint("jobs", "Jobs and their run attempts")
 @blp.response(HTTPStatus.OK, page_schema(JobSchema))
 def list_jobs(filters: dict[str, Any]) -> dict[str, Any]:
     """The visible jobs, newest first"""
-    query = queries.jobs(current_principal(), filters)
-    page = paginate(session(), query, filters, queries.ORDERS, queries.NEWEST_FIRST)
+    page = queries.page(session(), current_principal(), filters)
     return page | {"items": job_documents(session(), page["items"])}
 
 
@@ -64,7 +63,7 @@ def cancel_job(job_id: int) -> Response:
 @blp.response(HTTPStatus.NO_CONTENT)
 def delete_job(job_id: int) -> None:
     """Delete a finished job with its runs, events, host summaries and log"""
-    job = find(session(), Job, current_principal(), READ, job_id)
+    job = find(session(), Job, current_principal(), ADMIN, job_id)
     check_if_match(JobDetailSchema().dump(_document(job)))
     delete(session(), current_principal(), job_id, deps().objects.delete_many)
 

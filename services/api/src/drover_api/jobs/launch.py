@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from drover_shared.db.models import Job, JobTemplate
+from drover_shared.db.models import Job, JobTemplate, Project
 from drover_shared.domain.errors import InvalidError
 from drover_shared.domain.variables import merged_extra_vars
 from sqlalchemy.orm import Session
@@ -12,6 +12,8 @@ from drover_api.access.principal import Principal
 from drover_api.crypto import MASK
 from drover_api.jobs import resolve, survey
 from drover_api.jobs.overrides import PLAIN, LaunchCommand, check_asked, names_a_file
+from drover_api.jobs.prompted import check_prompted
+from drover_api.jobs.syncs import update_before
 
 Seal = Callable[[Mapping[str, Any]], bytes]
 
@@ -25,10 +27,12 @@ def launch(
     a template may not be executed, or an override not used, by the principal.
     """
     builder = _Builder(session, principal, seal)
-    jobs = [builder.job(command) for command in commands]
-    session.add_all(jobs)
+    jobs = [(builder.job(command), builder.project(command)) for command in commands]
+    update_before(session, principal, jobs)
+    made = [job for job, _ in jobs]
+    session.add_all(made)
     session.flush()
-    return jobs
+    return made
 
 
 class _Builder:
@@ -37,7 +41,7 @@ class _Builder:
     def __init__(self, session: Session, principal: Principal, seal: Seal) -> None:
         self._session, self._principal, self._seal = session, principal, seal
         self._prepared: dict[int, resolve.Prepared] = {}
-        self._snapshots: dict[int, int] = {}
+        self._inventories: dict[int, resolve.FrozenInventory] = {}
 
     def job(self, command: LaunchCommand) -> Job:
         session, principal, ready = self._session, self._principal, self._ready(command)
@@ -45,22 +49,30 @@ class _Builder:
         answerable = {question["variable"] for question in survey.questions(template.survey)}
         check_asked(command, template, [one.id for one in ready.credentials], answerable)
         inventory = resolve.inventory_id(session, principal, command, template)
+        frozen = self._inventory(inventory)
         environment = resolve.environment(session, principal, command, ready)
+        credential_ids = resolve.credentials(session, principal, command, ready.credentials)
+        check_prompted(session, credential_ids, command.secrets, command.pointer)
         return Job(
             name=template.name,
             organization_id=template.organization_id,
             job_template_id=template.id,
             launched_by_id=principal.user_id,
             inventory_id=inventory,
-            inventory_snapshot_id=self._snapshot(inventory),
+            inventory_snapshot_id=frozen.snapshot_id,
+            inventory_project=_unless_same(frozen.project, project.id),
             project_id=project.id,
             project=resolve.frozen_project(project),
             execution_environment_id=environment["id"],
             environment=environment,
-            credential_ids=resolve.credentials(session, principal, command, ready.credentials),
+            credential_ids=credential_ids,
+            credential_secrets=self._seal(command.secrets) if command.secrets else None,
             **_variables(command, template, self._seal),
             **_settings(command, template),
         )
+
+    def project(self, command: LaunchCommand) -> Project:
+        return self._ready(command).project
 
     def _ready(self, command: LaunchCommand) -> resolve.Prepared:
         if command.job_template_id not in self._prepared:
@@ -68,10 +80,15 @@ class _Builder:
             self._prepared[command.job_template_id] = found
         return self._prepared[command.job_template_id]
 
-    def _snapshot(self, inventory_id: int) -> int:
-        if inventory_id not in self._snapshots:
-            self._snapshots[inventory_id] = resolve.snapshot_id(self._session, inventory_id)
-        return self._snapshots[inventory_id]
+    def _inventory(self, inventory_id: int) -> resolve.FrozenInventory:
+        if inventory_id not in self._inventories:
+            self._inventories[inventory_id] = resolve.frozen_inventory(self._session, inventory_id)
+        return self._inventories[inventory_id]
+
+
+def _unless_same(source: dict[str, Any] | None, project_id: int) -> dict[str, Any] | None:
+    """An inventory of the job's own project is read from the job's own checkout."""
+    return None if source is None or source["id"] == project_id else source
 
 
 def _settings(command: LaunchCommand, template: JobTemplate) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from drover_api.http.unit import session
 from drover_api.jobs.after import ring_scheduler
 from drover_api.jobs.launch import launch
 from drover_api.jobs.overrides import LaunchCommand
-from drover_api.jobs.pending import just_accepted
+from drover_api.jobs.pending import just_accepted, pending_reason
 from drover_api.jobs.relaunch import relaunch
 from drover_api.jobs.schemas import (
     BulkLaunchedSchema,
@@ -56,7 +56,10 @@ def launch_job(body: dict[str, Any]) -> Response:
 def relaunch_job(job_id: int) -> Response:
     """Launch a finished job again, with the same resolved inputs; without a body, on all of its hosts"""
     body = load(RelaunchSchema(), json_body() if request.get_data(cache=True) else {})
-    return _accepted(relaunch(session(), current_principal(), job_id, body["hosts"]))
+    seal = deps().vault.encrypt
+    return _accepted(
+        relaunch(session(), current_principal(), job_id, body["hosts"], body["credential_secrets"], seal)
+    )
 
 
 @blp.post("/bulk/jobs")
@@ -67,14 +70,15 @@ def launch_jobs(body: dict[str, Any]) -> dict[str, Any]:
     """Launch up to 1,000 jobs in one transaction: all of them, or none"""
     commands = [LaunchCommand.read(one, f"/jobs/{place}") for place, one in enumerate(body["jobs"])]
     jobs = launch(session(), current_principal(), commands, deps().vault.encrypt)
-    for job in jobs:
-        ring_scheduler(job.id)
+    for job_id in {job.waits_for_job_id or job.id for job in jobs}:
+        ring_scheduler(job_id)
     return {"items": job_documents(session(), jobs), "total": len(jobs)}
 
 
 def _accepted(job: Job, *, deprecated: bool = False) -> Response:
-    ring_scheduler(job.id)
-    document = job_documents(session(), [job])[0] | {"pending_reason": just_accepted()}
+    ring_scheduler(job.waits_for_job_id or job.id)
+    reason = just_accepted() if job.waits_for_job_id is None else pending_reason(session(), job)
+    document = job_documents(session(), [job])[0] | {"pending_reason": reason}
     headers = {"Location": f"{PREFIX}/jobs/{job.id}"}
     if deprecated:
         headers["Deprecation"] = DEPRECATED_SINCE

@@ -2,11 +2,13 @@
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from drover_shared.db.models import JobTemplate
 from drover_shared.domain.errors import FieldError, InvalidError
+
+from drover_api.jobs.prompted import Prompted
 
 # A field of a launch → the template's `ask_<name>_on_launch` that allows to override it.
 ASK: Mapping[str, str] = {
@@ -38,18 +40,20 @@ class LaunchCommand:
     job_template_id: int
     given: Mapping[str, Any]
     pointer: str = ""
+    secrets: Prompted = field(default_factory=dict, repr=False)
 
     @classmethod
     def read(cls, body: Mapping[str, Any], pointer: str = "") -> "LaunchCommand":
         """From a body that `LaunchSchema` has loaded; raises InvalidError where it contradicts itself."""
         given = {key: value for key, value in body.items() if key != "job_template_id"}
+        secrets = given.pop("credential_secrets", {})
         deprecated = given.pop("execution_environment", None)
         if deprecated is not None:
             chosen = given.setdefault("execution_environment_id", deprecated)
             if chosen != deprecated:
                 detail = "Contradicts execution_environment_id."
                 raise InvalidError(FieldError(f"{pointer}/execution_environment", detail))
-        return cls(body["job_template_id"], given, pointer)
+        return cls(body["job_template_id"], given, pointer, secrets)
 
     def error(self, name: str, detail: str) -> InvalidError:
         return InvalidError(FieldError(f"{self.pointer}/{name}", detail))

@@ -3,7 +3,7 @@
 from datetime import timedelta
 from typing import Any
 
-from drover_shared.db.models import Executor, Inventory, Job, JobRun, JobTemplate
+from drover_shared.db.models import Executor, ExecutorPool, Inventory, Job, JobRun, JobTemplate
 from drover_shared.domain.states import JobStatus, RunState
 from sqlalchemy import ColumnElement, and_, func, or_, select
 from sqlalchemy.orm import Session
@@ -23,10 +23,14 @@ def just_accepted() -> Reason:
 def pending_reason(session: Session, job: Job) -> Reason | None:
     """`{code, detail, queue_position}` of a job that waits, None for one that does not.
 
-    Codes: `template_busy`, `inventory_busy`, `scheduling` (no attempt exists); `preparing`,
-    `waiting_for_executor` (one does); `no_executor`, `executors_busy` (either way). The position is among
-    the waiting of the same pool by priority and age; another organization's share may change it.
+    Codes: `project_syncing`, `template_busy`, `inventory_busy`, `scheduling` (no attempt exists);
+    `preparing`, `waiting_for_executor` (one does); `pool_draining`, `no_executor`, `executors_busy` (either
+    way). The position is among the waiting of the same pool by priority and age; another organization's share
+    may change it.
     """
+    if job.status == JobStatus.PENDING and job.waits_for_job_id is not None:
+        detail = f"Job {job.waits_for_job_id} syncs its project; the job goes on when that has ended."
+        return _reason("project_syncing", detail)
     if job.status == JobStatus.PENDING:
         return _before_an_attempt(session, job)
     if job.status == JobStatus.QUEUED and job.current_run_id is not None:
@@ -89,6 +93,8 @@ def _of_attempt(session: Session, job: Job, run: JobRun) -> Reason:
 
 
 def _pool_busy(session: Session, pool: str, position: int) -> Reason | None:
+    if session.scalar(select(ExecutorPool.draining).where(ExecutorPool.name == pool)):
+        return _reason("pool_draining", f"The pool {pool!r} drains: none of its jobs are begun.", position)
     slots, busy = _capacity(session, pool)
     if slots == 0:
         return _reason("no_executor", f"No executor of the pool {pool!r} is there.", position)

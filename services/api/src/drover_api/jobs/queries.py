@@ -6,12 +6,13 @@ from uuid import UUID
 
 from drover_shared.db.models import Job, JobHostSummary, JobRun
 from drover_shared.domain.errors import NotFoundError
-from sqlalchemy import Select, exists, select
+from sqlalchemy import ColumnElement, Select, exists, select
 from sqlalchemy.orm import Session
 
 from drover_api.access.allowed import visible
+from drover_api.access.job_lists import seen_jobs
 from drover_api.access.principal import Principal
-from drover_api.http.pages import Orders, contains
+from drover_api.http.pages import PAGE_FIELDS, Orders, contains, paginate
 
 ORDERS: Orders = {
     "id": Job.id,
@@ -24,6 +25,7 @@ ORDERS: Orders = {
 }
 NEWEST_FIRST = "-id"
 _EQUAL = {
+    "kind": Job.kind,
     "job_template_id": Job.job_template_id,
     "inventory_id": Job.inventory_id,
     "project_id": Job.project_id,
@@ -32,9 +34,16 @@ _EQUAL = {
 }
 
 
-def jobs(principal: Principal, filters: Mapping[str, Any]) -> Select[Any]:
-    """The visible jobs that `filters` (of `JobQuery`) leave."""
-    query = select(Job).where(visible(Job, principal))
+def page(db: Session, principal: Principal, filters: Mapping[str, Any]) -> dict[str, Any]:
+    """One page of the visible jobs that `filters` (of `JobQuery`) leave, newest first."""
+    seen = seen_jobs(db, principal)
+    narrowed = [name for name in filters if name not in PAGE_FIELDS and name != "kind"]
+    total = None if narrowed else seen.count(db, filters["kind"])
+    return paginate(db, _jobs(seen.condition, filters), filters, ORDERS, NEWEST_FIRST, total)
+
+
+def _jobs(seen: ColumnElement[bool], filters: Mapping[str, Any]) -> Select[Any]:
+    query = select(Job).where(seen)
     for name, column in _EQUAL.items():
         if name in filters:
             query = query.where(column == filters[name])
@@ -43,10 +52,10 @@ def jobs(principal: Principal, filters: Mapping[str, Any]) -> Select[Any]:
     if "name" in filters:
         query = query.where(contains(Job.name, filters["name"]))
     if "host" in filters:
-        touched = exists().where(
-            JobHostSummary.job_run_id == Job.current_run_id, JobHostSummary.host == filters["host"]
-        )
-        query = query.where(touched)
+        # By the job first: there is an index of hosts, and none of current runs.
+        touched = JobHostSummary.host == filters["host"]
+        ran = exists().where(touched, JobHostSummary.job_run_id == Job.current_run_id)
+        query = query.where(Job.id.in_(select(JobHostSummary.job_id).where(touched)), ran)
     return _between(query, filters)
 
 

@@ -5,13 +5,15 @@ from uuid import UUID
 
 from drover_shared.db.models import Credential, Job, JobHostSummary, JobRun, JobTemplate
 from drover_shared.domain.errors import ConflictError
-from drover_shared.domain.states import FINAL_JOB_STATUSES
+from drover_shared.domain.states import FINAL_JOB_STATUSES, JobKind
 from sqlalchemy import ColumnElement, or_, select
 from sqlalchemy.orm import Session
 
 from drover_api.access.principal import Principal
 from drover_api.access.require import find, require
 from drover_api.access.roles import EXECUTE, USE
+from drover_api.jobs.launch import Seal
+from drover_api.jobs.prompted import Prompted, check_prompted
 from drover_api.jobs.resolve import template_credentials
 
 _FROZEN = (
@@ -23,6 +25,7 @@ _FROZEN = (
     "start_timeout_seconds",
     "inventory_id",
     "inventory_snapshot_id",
+    "inventory_project",
     "project_id",
     "execution_environment_id",
     "environment",
@@ -45,23 +48,32 @@ _FROZEN = (
 )
 
 
-def relaunch(session: Session, principal: Principal, job_id: int, hosts: str) -> Job:
+def relaunch(
+    session: Session, principal: Principal, job_id: int, hosts: str, secrets: Prompted, seal: Seal
+) -> Job:
     """A new pending job with what `job_id` had resolved, at the project revision it ran.
 
     `hosts`: `all`; `failed` (failed and unreachable); `failed_and_unstarted` (all but those that ended
-    well). Raises ConflictError while the job is live or where no host is left, ForbiddenError where the
-    principal may not use what it used.
+    well). `secrets` are those that the launch was asked for, again. Raises ConflictError while the job is
+    live or where no host is left, ForbiddenError where the principal may not use what it used.
     """
     original: Job = find(session, Job, principal, EXECUTE, job_id)
+    if original.kind != JobKind.PLAYBOOK:
+        raise ConflictError(f"The job is a {original.kind}: POST /projects/{original.project_id}/sync.")
     if original.status not in FINAL_JOB_STATUSES:
         raise ConflictError(f"The job is {original.status}: it can be launched again when it has ended.")
     _check_access(session, principal, original)
+    check_prompted(session, original.credential_ids, secrets, "")
     values: dict[str, Any] = {name: getattr(original, name) for name in _FROZEN}
     values["project"] = {**original.project, "scm_revision": _revision(session, original)}
     if hosts != "all":
         values["limit"] = _limit(session, original, hosts)
     again = Job(
-        **values, launched_by_id=principal.user_id, launch_type="relaunch", relaunch_of_id=original.id
+        **values,
+        credential_secrets=seal(secrets) if secrets else None,
+        launched_by_id=principal.user_id,
+        launch_type="relaunch",
+        relaunch_of_id=original.id,
     )
     session.add(again)
     session.flush()

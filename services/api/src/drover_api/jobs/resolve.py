@@ -12,9 +12,10 @@ from drover_shared.db.models import (
     InventorySnapshot,
     JobTemplate,
     JobTemplateCredential,
+    Organization,
     Project,
 )
-from sqlalchemy import select
+from sqlalchemy import and_, select
 from sqlalchemy.orm import Session
 
 from drover_api.access.principal import Principal
@@ -61,12 +62,15 @@ class Prepared:
 def prepared(session: Session, principal: Principal, command: LaunchCommand) -> Prepared:
     """The command's template; raises InvalidError where it is not visible, ForbiddenError where only that.
 
-    The environment is the first of: the template's, its project's, the managed default.
+    The environment is the first of: the template's, its project's, its organization's, the managed default.
     """
     pointer = f"{command.pointer}/job_template_id"
     template = reference(session, principal, "job_template", command.job_template_id, pointer, EXECUTE)
     project = session.get_one(Project, template.project_id)
     named = template.execution_environment_id or project.execution_environment_id
+    if named is None:
+        of_organization = select(Organization.execution_environment_id)
+        named = session.scalar(of_organization.where(Organization.id == template.organization_id))
     return Prepared(
         template, template_credentials(session, template), project, _default_environment(session, named)
     )
@@ -103,14 +107,33 @@ def _default_environment(session: Session, named: int | None) -> ExecutionEnviro
     ).one_or_none()
 
 
-def snapshot_id(session: Session, inventory_id: int) -> int:
-    """The id of the snapshot of the inventory's current version, without reading what may be megabytes."""
-    known = session.scalar(
-        select(InventorySnapshot.id)
-        .join(Inventory, Inventory.id == InventorySnapshot.inventory_id)
-        .where(Inventory.id == inventory_id, InventorySnapshot.version == Inventory.version)
+@dataclass(frozen=True, slots=True)
+class FrozenInventory:
+    """The snapshot of an inventory's current version; `project` where it is a file of one."""
+
+    snapshot_id: int
+    project: dict[str, Any] | None
+
+
+def frozen_inventory(session: Session, inventory_id: int) -> FrozenInventory:
+    """An inventory as it is now, without reading what may be megabytes where others have launched it."""
+    found = session.execute(
+        select(InventorySnapshot.id, Project)
+        .select_from(Inventory)
+        .outerjoin(
+            InventorySnapshot,
+            and_(
+                InventorySnapshot.inventory_id == Inventory.id, InventorySnapshot.version == Inventory.version
+            ),
+        )
+        .outerjoin(Project, Project.id == Inventory.source_project_id)
+        .where(Inventory.id == inventory_id)
+    ).one()
+    known, source = found
+    return FrozenInventory(
+        snapshot(session, inventory_id).id if known is None else known,
+        None if source is None else frozen_project(source),
     )
-    return snapshot(session, inventory_id).id if known is None else known
 
 
 def template_credentials(session: Session, template: JobTemplate) -> list[HeldCredential]:
@@ -165,7 +188,11 @@ def _slot(one: HeldCredential) -> tuple[str, str]:
 
 
 def frozen_project(project: Project) -> dict[str, Any]:
-    """The project as the manifest tells it; `scm_revision` null means: the head of `scm_branch`."""
+    """The project as the manifest tells it; `scm_revision` null means: the head of `scm_branch`.
+
+    `syncs.update_before` decides the revision of a job's own project; one that only holds its inventory is
+    as its last sync found it, unless it wants to be looked at by every launch.
+    """
     return {
         "id": project.id,
         "scm_type": project.scm_type,
@@ -174,5 +201,5 @@ def frozen_project(project: Project) -> dict[str, Any]:
         "scm_credential_id": project.credential_id,
         "scm_submodules": project.scm_submodules,
         "scm_clean": project.scm_clean,
-        "scm_revision": None,
+        "scm_revision": None if project.update_on_launch else project.scm_revision,
     }

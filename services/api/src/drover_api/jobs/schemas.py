@@ -3,7 +3,7 @@
 from typing import Any
 
 import marshmallow as ma
-from drover_shared.domain.states import JobStatus, RunState
+from drover_shared.domain.states import JobKind, JobStatus, RunState
 from marshmallow import fields, validate
 from webargs.fields import DelimitedList
 
@@ -24,6 +24,7 @@ MAX_BULK = 1000
 MAX_TAGS = 200
 MAX_TAG_CHARS = 200
 MAX_CREDENTIALS = 100
+MAX_SECRET_CHARS = 65_536
 JOB_TYPES = ("run", "check")
 HOSTS = ("all", "failed", "failed_and_unstarted")
 
@@ -42,6 +43,23 @@ def _tags() -> "fields.List[Any]":
     tag = validate.Regexp(r"[^\s,][^,]*\Z", error="Must not be empty or contain commas.")
     one = fields.String(validate=[validate.Length(1, MAX_TAG_CHARS), tag])
     return fields.List(one, validate=validate.Length(max=MAX_TAGS))
+
+
+def prompted_secrets(**kwargs: Any) -> fields.Dict:
+    """Secrets by credential id and input."""
+    secrets = fields.Dict(
+        keys=text(1, 64), values=text(0, MAX_SECRET_CHARS), validate=validate.Length(max=100)
+    )
+    return fields.Dict(
+        keys=fields.String(validate=validate.Regexp(r"[1-9][0-9]{0,18}\Z")),
+        values=secrets,
+        validate=validate.Length(max=MAX_CREDENTIALS),
+        load_only=True,
+        metadata={
+            "description": "For credentials with an input that is ASK: {credential id: {input: secret}}"
+        },
+        **kwargs,
+    )
 
 
 class LaunchSchema(Schema):
@@ -63,6 +81,7 @@ class LaunchSchema(Schema):
         },
     )
     credential_ids = fields.List(identifier(), validate=validate.Length(max=MAX_CREDENTIALS))
+    credential_secrets = prompted_secrets()
     extra_vars = JsonObject(metadata={"example": {"version": "1.2.3", "env": "prod"}})
     limit = text(0, 65_536, allow_none=True)
     job_type = fields.String(validate=validate.OneOf(JOB_TYPES), metadata={"example": "run"})
@@ -82,6 +101,7 @@ class BulkLaunchSchema(Schema):
 
 
 class RelaunchSchema(Schema):
+    credential_secrets = prompted_secrets(load_default=dict)
     hosts = fields.String(load_default="all", validate=validate.OneOf(HOSTS))
 
 
@@ -121,7 +141,8 @@ class JobSchema(Schema):
     waiting_timeout_seconds = fields.Integer()
     start_timeout_seconds = fields.Integer()
     cancel_requested = fields.Boolean()
-    inventory_id = fields.Integer()
+    kind = fields.String(validate=validate.OneOf([str(kind) for kind in JobKind]))
+    inventory_id = fields.Integer(allow_none=True)
     project_id = fields.Integer()
     execution_environment_id = fields.Integer(allow_none=True)
     summary = fields.Nested(SummarySchema)
@@ -142,6 +163,9 @@ class JobDetailSchema(JobSchema):
     pending_reason = fields.Nested(PendingReasonSchema, allow_none=True)
     artifacts = JsonObject()
     relaunch_of_id = fields.Integer(allow_none=True)
+    waits_for_job_id = fields.Integer(
+        allow_none=True, metadata={"description": "The sync of its project that the job waits for"}
+    )
     playbook = fields.String()
     credential_ids = fields.List(fields.Integer())
     extra_vars = JsonObject()
@@ -190,6 +214,9 @@ class JobQuery(NameQuery):
     status = DelimitedList(
         fields.String(validate=validate.OneOf([str(status) for status in JobStatus])),
         metadata={"description": "One status, or several separated by commas"},
+    )
+    kind = fields.String(
+        validate=validate.OneOf([str(kind) for kind in JobKind]), load_default=str(JobKind.PLAYBOOK)
     )
     job_template_id = QueryInteger()
     inventory_id = QueryInteger()

@@ -36,6 +36,7 @@ def _job(job: Job, output: RunOutput, launchers: Mapping[int, str]) -> dict[str,
     by = job.launched_by_id
     return {
         **columns(job),
+        "inventory_id": job.inventory_id or None,
         "summary": output.summary,
         "events_complete": output.events_complete,
         "log_complete": output.log_complete,

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 from drover_shared.domain.reasons import Reason
-from drover_shared.domain.states import RunState
+from drover_shared.domain.states import JobKind, RunState
 from drover_shared.logging import get_logger
 
 from drover_executor.child.spec import ChildResult, ChildSpec
@@ -13,6 +13,7 @@ from drover_executor.client.run_api import Outcome, RunApi
 from drover_executor.failures import AbandonedError, CanceledError, RunFailedError
 from drover_executor.lease_clock import lease_clock
 from drover_executor.project.checkout import ProjectSource
+from drover_executor.project.contents import contents
 from drover_executor.running.command import Prepared, child_spec
 from drover_executor.running.control import Control
 from drover_executor.running.credentials import inject
@@ -98,6 +99,8 @@ class Attempt:
             return Outcome(RunState.FAILED, None, Reason.EXECUTOR_ERROR, type(error).__name__)
 
     def _outcome(self, source: ProjectSource, manifest: Mapping[str, Any], shipper: Shipper) -> Outcome:
+        if manifest.get("kind") == JobKind.PROJECT_SYNC:
+            return self._sync(source, manifest)
         spec, revision = self._prepare(source, manifest)
         cancel = self._answered(lambda: self._api.start(revision))
         self._control.ask_cancel(cancel)
@@ -108,6 +111,14 @@ class Attempt:
         process = RunProcess.start(self._space)
         self._note(guard=process.guard, timeout_seconds=limit, stop_at=stop_at)
         return self._watched(process, shipper)
+
+    def _sync(self, source: ProjectSource, manifest: Mapping[str, Any]) -> Outcome:
+        """Find a project's revision and its playbooks; there is nothing to play."""
+        self._control.ask_cancel(self._answered(lambda: self._api.start(None)))
+        self._control.check()
+        project = manifest.get("project") or {}
+        revision = source.check_out(self._space, project, self._credential, self._control.check)
+        return Outcome(RunState.SUCCESSFUL, artifacts=contents(self._space.project, revision))
 
     def _prepare(self, source: ProjectSource, manifest: Mapping[str, Any]) -> tuple[ChildSpec, str | None]:
         project = manifest.get("project") or {}

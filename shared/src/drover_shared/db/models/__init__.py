@@ -4,6 +4,7 @@ from drover_shared.db.models.base import Base
 from drover_shared.db.models.execution import ExecutionEnvironment, Executor, ExecutorPool
 from drover_shared.db.models.identity import (
     Activity,
+    BrowserSession,
     IdempotencyKey,
     Organization,
     RoleAssignment,
@@ -20,7 +21,7 @@ from drover_shared.db.models.inventory import (
     Inventory,
     InventorySnapshot,
 )
-from drover_shared.db.models.jobs import Job, JobRun
+from drover_shared.db.models.jobs import Job, JobCount, JobRun
 from drover_shared.db.models.output import (
     DeadLetter,
     JobEvent,
@@ -36,11 +37,13 @@ from drover_shared.db.models.templates import (
     JobTemplate,
     JobTemplateCredential,
     Project,
+    ProjectContent,
 )
 
 __all__ = [
     "Activity",
     "Base",
+    "BrowserSession",
     "Credential",
     "CredentialType",
     "DeadLetter",
@@ -55,6 +58,7 @@ __all__ = [
     "Inventory",
     "InventorySnapshot",
     "Job",
+    "JobCount",
     "JobEvent",
     "JobHostSummary",
     "JobRun",
@@ -64,6 +68,7 @@ __all__ = [
     "LogChunkRow",
     "Organization",
     "Project",
+    "ProjectContent",
     "RoleAssignment",
     "RunEventProgress",
     "RunLogProgress",

@@ -27,12 +27,13 @@ class ExecutionEnvironment(Stamped, Base):
 
 
 class ExecutorPool(Stamped, Base):
-    """A named set of executors; `default` always exists."""
+    """A named set of executors; `default` always exists. While one drains, none of its jobs are begun."""
 
     __tablename__ = "executor_pools"
     id: Mapped[IntPk]
     name: Mapped[str] = mapped_column(unique=True)
     description: Mapped[str] = mapped_column(server_default="")
+    draining: Mapped[bool] = mapped_column(server_default=false())
 
 
 class Executor(Base):

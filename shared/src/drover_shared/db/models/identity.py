@@ -27,6 +27,15 @@ class Organization(Stamped, Base):
     id: Mapped[IntPk]
     name: Mapped[str] = mapped_column(unique=True)
     description: Mapped[str] = mapped_column(server_default="")
+    # The default of its templates; `use_alter` because environments refer to organizations too.
+    execution_environment_id: Mapped[int | None] = mapped_column(
+        ForeignKey(
+            "execution_environments.id",
+            name="fk_organizations_execution_environment_id",
+            use_alter=True,
+        ),
+        index=True,
+    )
 
 
 class User(Stamped, Base):
@@ -96,6 +105,17 @@ class Token(Base):
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     expires_at: Mapped[datetime | None]
     last_used_at: Mapped[datetime | None]
+
+
+class BrowserSession(Base):
+    """A browser that has logged in; only the SHA-256 of its cookie is kept."""
+
+    __tablename__ = "browser_sessions"
+    id: Mapped[IntPk]
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
+    token_hash: Mapped[bytes] = mapped_column(LargeBinary, unique=True)
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    expires_at: Mapped[datetime] = mapped_column(index=True)
 
 
 class IdempotencyKey(Base):

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import CheckConstraint, ForeignKey, Integer, UniqueConstraint, func, true
+from sqlalchemy import CheckConstraint, ForeignKey, Index, Integer, UniqueConstraint, func, text, true
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -17,6 +17,7 @@ class Inventory(Stamped, Base):
     __table_args__ = (
         UniqueConstraint("organization_id", "name"),
         CheckConstraint("kind IN ('inventory', 'scm', 'constructed')", name="kind"),
+        Index("ix_inventories_constructed", "id", postgresql_where=text("kind = 'constructed'")),
     )
     id: Mapped[IntPk]
     name: Mapped[str]
@@ -27,7 +28,7 @@ class Inventory(Stamped, Base):
     source_project_id: Mapped[int | None] = mapped_column(ForeignKey("projects.id"), index=True)
     source_path: Mapped[str | None]
     input_inventory_ids: Mapped[BigInts]
-    host_filter: Mapped[str | None]
+    host_filter: Mapped[str | None]  # of a constructed one: a host pattern as of `ansible --limit`
     version: Mapped[int] = mapped_column(server_default="1")
     max_simultaneous: Mapped[int] = mapped_column(Integer, server_default="0")  # jobs at work; 0: no limit
 

@@ -4,7 +4,17 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ForeignKey, Index, Integer, LargeBinary, UniqueConstraint, false, func, text
+from sqlalchemy import (
+    CheckConstraint,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    UniqueConstraint,
+    false,
+    func,
+    text,
+)
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -30,8 +40,27 @@ class Job(Base):
             "inventory_id",
             text("priority DESC"),
             "id",
-            postgresql_where=text("status = 'pending' AND NOT cancel_requested"),
+            postgresql_where=text("status = 'pending' AND NOT cancel_requested AND waits_for_job_id IS NULL"),
         ),
+        # One sync of a project for all who wait for it, as long as it has not begun to look.
+        Index(
+            "uq_jobs_waiting_sync",
+            "project_id",
+            text("md5(project::text)"),
+            unique=True,
+            postgresql_where=text(
+                "kind = 'project_sync' AND status IN ('pending', 'queued') AND started_at IS NULL"
+                " AND NOT cancel_requested"
+            ),
+        ),
+        Index("ix_jobs_syncs", "project_id", text("id DESC"), postgresql_where=text("kind = 'project_sync'")),
+        Index(
+            "ix_jobs_waits_for",
+            "waits_for_job_id",
+            postgresql_where=text("waits_for_job_id IS NOT NULL"),
+        ),
+        CheckConstraint("kind IN ('playbook', 'project_sync')", name="kind"),
+        CheckConstraint("kind <> 'playbook' OR inventory_snapshot_id IS NOT NULL", name="snapshot"),
         Index("ix_jobs_at_work", "job_template_id", postgresql_where=text("status IN ('queued', 'running')")),
         Index(
             "ix_jobs_at_work_inventory",
@@ -55,6 +84,10 @@ class Job(Base):
             postgresql_where=text("cancel_requested AND status IN ('pending', 'queued')"),
         ),
         Index("ix_jobs_live", "status", postgresql_where=text("status IN ('pending', 'queued', 'running')")),
+        Index("ix_jobs_status", "status", text("id DESC")),
+        Index("ix_jobs_project", "project_id", text("id DESC")),
+        Index("ix_jobs_created_at", "created_at", postgresql_using="brin"),
+        Index("ix_jobs_finished_at", "finished_at", postgresql_using="brin"),
         Index("ix_jobs_template", "job_template_id", text("id DESC")),
         Index("ix_jobs_organization", "organization_id", text("id DESC")),
         Index("ix_jobs_inventory", "inventory_id", text("id DESC")),
@@ -64,7 +97,9 @@ class Job(Base):
     name: Mapped[str]
     organization_id: Mapped[int]
     job_template_id: Mapped[int | None]
+    kind: Mapped[str] = mapped_column(server_default="playbook")
     status: Mapped[str] = mapped_column(server_default="pending")
+    waits_for_job_id: Mapped[int | None] = mapped_column(ForeignKey("jobs.id"))  # a sync of its project
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     started_at: Mapped[datetime | None]
     finished_at: Mapped[datetime | None]
@@ -73,7 +108,7 @@ class Job(Base):
     start_timeout_seconds: Mapped[int] = mapped_column(Integer, server_default="3600")
     cancel_requested: Mapped[bool] = mapped_column(server_default=false())
     cancel_requested_at: Mapped[datetime | None]
-    inventory_id: Mapped[int]
+    inventory_id: Mapped[int]  # 0: none, as of a sync
     project_id: Mapped[int]
     execution_environment_id: Mapped[int | None]
     current_run_id: Mapped[UUID | None]
@@ -83,13 +118,15 @@ class Job(Base):
     launch_type: Mapped[str] = mapped_column(server_default="manual")
     relaunch_of_id: Mapped[int | None]
     # What was resolved at launch, frozen:
-    inventory_snapshot_id: Mapped[int] = mapped_column(ForeignKey("inventory_snapshots.id"))
+    inventory_snapshot_id: Mapped[int | None] = mapped_column(ForeignKey("inventory_snapshots.id"))
     project: Mapped[Any] = mapped_column(JSONB)  # scm_type, scm_url, scm_branch, credential id, …
     environment: Mapped[Any | None] = mapped_column(JSONB)  # id, image, pull, credential_id
+    inventory_project: Mapped[Any | None] = mapped_column(JSONB)  # as `project`; None: not another one
     playbook: Mapped[str]
     credential_ids: Mapped[BigInts]
     extra_vars: Mapped[JsonObject]
     secret_vars: Mapped[bytes | None] = mapped_column(LargeBinary)  # encrypted survey answers
+    credential_secrets: Mapped[bytes | None] = mapped_column(LargeBinary)  # encrypted; given at launch
     job_type: Mapped[str] = mapped_column(server_default="run")
     forks: Mapped[int] = mapped_column(Integer, server_default="5")
     limit: Mapped[str | None]
@@ -103,6 +140,16 @@ class Job(Base):
     executor_pool: Mapped[str] = mapped_column(server_default="default")
     priority: Mapped[int] = mapped_column(Integer, server_default="0")
     artifacts: Mapped[JsonObject]
+
+
+class JobCount(Base):
+    """A change of how many jobs of a kind an organization has: triggers of `jobs` write it."""
+
+    __tablename__ = "job_counts"
+    id: Mapped[IntPk]
+    organization_id: Mapped[int]
+    kind: Mapped[str]
+    jobs: Mapped[int]
 
 
 class JobRun(Base):

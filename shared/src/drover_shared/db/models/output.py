@@ -68,6 +68,7 @@ class JobHostSummary(Base):
     """Specification 2.8 for one attempt; `final` once Ansible's own recap (STATS) has spoken."""
 
     __tablename__ = "job_host_summaries"
+    __table_args__ = (Index("ix_job_host_summaries_host", "host", "job_id"),)
     job_run_id: Mapped[UUID] = mapped_column(primary_key=True)
     host: Mapped[str] = mapped_column(primary_key=True)
     job_id: Mapped[int]

@@ -38,6 +38,7 @@ class Credential(Stamped, Base):
     inputs: Mapped[JsonObject]
     secrets: Mapped[bytes | None] = mapped_column(LargeBinary)
     secret_names: Mapped[Texts]
+    asked_names: Mapped[Texts]  # secrets that each launch gives
     key_id: Mapped[str | None]
 
 
@@ -59,13 +60,26 @@ class Project(Stamped, Base):
     credential_id: Mapped[int | None] = mapped_column(ForeignKey("credentials.id"), index=True)
     scm_submodules: Mapped[bool] = mapped_column(server_default=false())
     scm_clean: Mapped[bool] = mapped_column(server_default=true())
-    update_on_launch: Mapped[bool] = mapped_column(server_default=true())
+    update_on_launch: Mapped[bool] = mapped_column(server_default=false())
     cache_timeout_seconds: Mapped[int] = mapped_column(Integer, server_default="0")
     execution_environment_id: Mapped[int | None] = mapped_column(
         ForeignKey("execution_environments.id"), index=True
     )
+    executor_pool: Mapped[str] = mapped_column(server_default="default")  # whose executors sync it
+    # What the last sync found, and when it began to look.
     scm_revision: Mapped[str | None]
     synced_at: Mapped[datetime | None]
+
+
+class ProjectContent(Base):
+    """The playbooks that the last sync of a project found; `truncated` where there were more."""
+
+    __tablename__ = "project_contents"
+    project_id: Mapped[int] = mapped_column(
+        ForeignKey("projects.id", ondelete="CASCADE"), primary_key=True, autoincrement=False
+    )
+    playbooks: Mapped[Texts]
+    truncated: Mapped[bool] = mapped_column(server_default=false())
 
 
 class JobTemplate(Stamped, Base):

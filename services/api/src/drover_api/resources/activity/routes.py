@@ -1,6 +1,6 @@
 """/activity: superusers and auditors read all, an organization's admins and auditors what happened in it."""
 
-from typing import Any
+from typing import Any, cast
 
 from drover_shared.db.models import Activity
 from drover_shared.domain.errors import NotFoundError
@@ -27,12 +27,21 @@ def _seen(principal: Principal) -> ColumnElement[bool]:
     return or_(Activity.organization_id.in_(audited), Activity.user_id == principal.user_id)
 
 
+def _condition(name: str, value: Any) -> ColumnElement[bool]:
+    conditions = {
+        "created_after": lambda: Activity.created_at >= value,
+        "created_before": lambda: Activity.created_at < value,
+    }
+    found = conditions.get(name, lambda: getattr(Activity, name) == value)()
+    return cast("ColumnElement[bool]", found)
+
+
 @blp.get("/activity")
 @blp.arguments(ActivityQuery, location="query")
 @blp.response(200, page_schema(ActivitySchema))
 def list_activity(args: dict[str, Any]) -> dict[str, Any]:
     """List changes, the newest first"""
-    chosen = [getattr(Activity, name) == value for name, value in args.items() if name not in PAGE_FIELDS]
+    chosen = [_condition(name, value) for name, value in args.items() if name not in PAGE_FIELDS]
     query = select(Activity).where(_seen(current_principal()), *chosen)
     return paginate(session(), query, args, _ORDERS, default="-id")
 

@@ -25,3 +25,5 @@ class ActivityQuery(PageQuery):
     resource_type = fields.String()
     resource_id = QueryInteger()
     organization_id = QueryInteger()
+    created_after = Timestamp()
+    created_before = Timestamp()

@@ -18,6 +18,10 @@ class InputFieldSchema(Schema):
     type = fields.String(validate=validate.OneOf(["string", "boolean"]), load_default="string")
     secret = StrictBoolean(load_default=False)
     multiline = StrictBoolean(load_default=False)
+    ask_at_runtime = StrictBoolean(
+        load_default=False,
+        metadata={"description": "A credential may hold ASK here: each launch gives the value"},
+    )
     help_text = text(0, 2000)
     choices = fields.List(text(0, 1000), validate=validate.Length(1, 200))
     default = fields.Raw()

@@ -27,6 +27,7 @@ from drover_api.http.body import pointer_token
 from drover_api.resources.credentials.schemas import CredentialBodySchema, CredentialQuery, CredentialSchema
 from drover_api.resources.crud import NAMED_USERS, Resource, Values, named
 
+ASK = "ASK"  # the value of a secret that each launch gives
 MAX_INPUT_CHARS = 64 * 1024
 
 
@@ -120,26 +121,34 @@ class Credentials(Resource):
 
 def masked(row: Credential) -> Values:
     """The inputs as a client may see them."""
-    return {**row.inputs, **dict.fromkeys(row.secret_names, MASK)}
+    return {**row.inputs, **dict.fromkeys(row.secret_names, MASK), **dict.fromkeys(row.asked_names, ASK)}
 
 
 def sealed(vault: Vault, kind: CredentialType, inputs: Values, row: Credential | None) -> Values:
     """`inputs` as columns: `$encrypted$` keeps what `row` holds, an absent secret is forgotten."""
     secret = {field["id"] for field in kind.inputs.get("fields", []) if field.get("secret")}
     old = vault.decrypt(row.secrets) if row is not None else {}
+    asked = sorted(name for name, value in inputs.items() if value == ASK and name in _askable(kind.inputs))
     secrets = {
-        name: old[name] if value == MASK else value for name, value in inputs.items() if name in secret
+        name: old[name] if value == MASK else value
+        for name, value in inputs.items()
+        if name in secret and name not in asked
     }
     public = {name: value for name, value in inputs.items() if name not in secret}
     names = sorted(secrets)
     if row is not None and secrets == old:
-        return {"inputs": public, "secret_names": names}
+        return {"inputs": public, "secret_names": names, "asked_names": asked}
     return {
         "inputs": public,
+        "asked_names": asked,
         "secret_names": names,
         "secrets": vault.encrypt(secrets) if secrets else None,
         "key_id": vault.key_id if secrets else None,
     }
+
+
+def _askable(schema: Values) -> set[str]:
+    return {field["id"] for field in schema.get("fields", []) if field.get("ask_at_runtime")}
 
 
 def input_faults(schema: Values, inputs: Values, kept: frozenset[str]) -> Iterator[FieldError]:

@@ -1,6 +1,13 @@
 """Execution environments, as section 6 of the specification says."""
 
-from drover_shared.db.models import Credential, CredentialType, ExecutionEnvironment, JobTemplate, Project
+from drover_shared.db.models import (
+    Credential,
+    CredentialType,
+    ExecutionEnvironment,
+    JobTemplate,
+    Organization,
+    Project,
+)
 from drover_shared.domain.errors import ConflictError, FieldError, ForbiddenError, InvalidError
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -26,7 +33,11 @@ class ExecutionEnvironments(Resource):
     query = ExecutionEnvironmentQuery
     example = EXAMPLE
     order_fields = ("id", "name", "image", "created_at", "modified_at")
-    used_by = ((JobTemplate, "execution_environment_id"), (Project, "execution_environment_id"))
+    used_by = (
+        (JobTemplate, "execution_environment_id"),
+        (Project, "execution_environment_id"),
+        (Organization, "execution_environment_id"),
+    )
     references = {"credential_id": ("credential", USE)}  # noqa: RUF012 - a constant of the class
 
     def check(

@@ -38,9 +38,13 @@ class ExecutorPoolBodySchema(Schema):
         ),
     )
     description = description()
+    draining = StrictBoolean(
+        load_default=False, metadata={"description": "While true, none of its jobs are begun"}
+    )
 
 
 class ExecutorPoolSchema(StampedOut):
     id = fields.Integer()
     name = fields.String()
     description = fields.String()
+    draining = fields.Boolean()

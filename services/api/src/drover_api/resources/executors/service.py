@@ -5,14 +5,14 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
-from drover_shared.db.models import Executor, ExecutorPool, JobRun, JobTemplate
-from drover_shared.domain.errors import ConflictError
+from drover_shared.db.models import Executor, ExecutorPool, JobRun, JobTemplate, Project
+from drover_shared.domain.errors import ConflictError, FieldError, InvalidError
 from drover_shared.domain.states import LIVE_RUN_STATES
 from sqlalchemy import ColumnElement, select
 from sqlalchemy.orm import Session
 
 from drover_api.access.principal import Principal
-from drover_api.access.require import require_superuser
+from drover_api.access.require import label_of, require_superuser
 from drover_api.bootstrap import DEFAULT_POOL
 from drover_api.resources.crud import Resource, Values
 from drover_api.resources.executors.schemas import (
@@ -80,6 +80,13 @@ class ExecutorPools(Resource):
         """Templates and executors know a pool by its name."""
         if row.name == DEFAULT_POOL:
             raise ConflictError(f"the pool {DEFAULT_POOL} cannot be {what}")
-        query = select(JobTemplate.id).where(JobTemplate.executor_pool == row.name).order_by(JobTemplate.id)
-        if (template_id := db.scalars(query.limit(1)).first()) is not None:
-            raise ConflictError(f"executor pool {row.id} is in use by job template {template_id}")
+        for model in (JobTemplate, Project):
+            query = select(model.id).where(model.executor_pool == row.name).order_by(model.id)
+            if (user_id := db.scalars(query.limit(1)).first()) is not None:
+                raise ConflictError(f"executor pool {row.id} is in use by {label_of(model)} {user_id}")
+
+
+def require_pool(db: Session, name: str) -> None:
+    """Raise InvalidError where there is no such pool."""
+    if db.scalar(select(ExecutorPool.id).where(ExecutorPool.name == name)) is None:
+        raise InvalidError(FieldError("/executor_pool", "There is no such pool."))

@@ -18,6 +18,7 @@ from drover_api.access.require import require
 from drover_api.access.roles import READ, UPDATE
 from drover_api.activity import record
 from drover_api.resources.crud import Resource, Values
+from drover_api.resources.inventories.kinds import require_held
 from drover_api.resources.inventories.render import bump
 from drover_api.resources.inventories.schemas import (
     GroupBodySchema,
@@ -30,8 +31,13 @@ from drover_api.resources.inventories.schemas import (
 
 
 def lock(db: Session, principal: Principal, inventory_id: int) -> Any:
-    """The inventory, locked for a change of its content: 404, or 403, where it may not be changed."""
-    return require(db, principal, UPDATE, "inventory", inventory_id, lock=True)
+    """The inventory, locked for a change of its content: 404, or 403, where it may not be changed.
+
+    Raises ConflictError where it holds no content of its own.
+    """
+    inventory = require(db, principal, UPDATE, "inventory", inventory_id, lock=True)
+    require_held(inventory)
+    return inventory
 
 
 class Content(Resource):

@@ -5,30 +5,21 @@ The text is JSON, which is also YAML: typed variables survive, and Ansible reads
 
 import json
 import re
-from collections import defaultdict
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from typing import Any
 
-from drover_shared.db.models import Group, GroupChild, GroupHost, Host, Inventory, InventorySnapshot
-from drover_shared.domain.errors import NotFoundError
+from drover_shared.db.models import Inventory, InventorySnapshot
+from drover_shared.domain.errors import ConflictError, NotFoundError
 from sqlalchemy import func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
+from drover_api.resources.inventories.constructed import filtered, merged
+from drover_api.resources.inventories.kinds import CONSTRUCTED, SCM
+from drover_api.resources.inventories.tree import Tree, read_tree
+
 # Characters that JSON leaves as they are but a YAML reader refuses or folds.
 _UNPRINTABLE = re.compile("[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]")
-
-
-@dataclass(slots=True)
-class Tree:
-    """The groups of an inventory by name, with enabled hosts only."""
-
-    variables: Mapping[str, Any]
-    hosts: dict[str, Mapping[str, Any]]
-    group_vars: dict[str, Mapping[str, Any]]
-    members: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
-    children: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
 
 
 def snapshot(session: Session, inventory_id: int) -> InventorySnapshot:
@@ -46,72 +37,72 @@ def snapshot(session: Session, inventory_id: int) -> InventorySnapshot:
 
 def _make_snapshot(session: Session, inventory_id: int) -> InventorySnapshot:
     """Render while the row is locked against `bump`, so that content and version belong together."""
-    locked = select(Inventory.version).where(Inventory.id == inventory_id).with_for_update(read=True)
-    version = session.scalar(locked)
-    if version is None:
+    columns = (Inventory.version, Inventory.kind, Inventory.source_path, *_CONSTRUCTION)
+    found = session.execute(
+        select(*columns).where(Inventory.id == inventory_id).with_for_update(read=True)
+    ).one_or_none()
+    if found is None:
         raise NotFoundError(f"inventory {inventory_id} does not exist")
-    tree = read_tree(session, inventory_id)
-    manifest = {"mode": "inline", "content": render(tree), "path": None, "format": "yaml"}
+    manifest: dict[str, Any] = {"mode": "scm", "content": None, "path": found.source_path}
+    host_count = 0
+    if found.kind != SCM:
+        tree = _tree(session, inventory_id, found)
+        manifest = {"mode": "inline", "content": render(tree), "path": None, "format": "yaml"}
+        host_count = len(tree.hosts)
     session.execute(
         insert(InventorySnapshot)
-        .values(inventory_id=inventory_id, version=version, manifest=manifest, host_count=len(tree.hosts))
+        .values(inventory_id=inventory_id, version=found.version, manifest=manifest, host_count=host_count)
         .on_conflict_do_nothing(index_elements=["inventory_id", "version"])
     )
     return session.scalars(
         select(InventorySnapshot).where(
-            InventorySnapshot.inventory_id == inventory_id, InventorySnapshot.version == version
+            InventorySnapshot.inventory_id == inventory_id, InventorySnapshot.version == found.version
         )
     ).one()
 
 
-def bump(session: Session, inventory_id: int) -> None:
-    """Say that what Ansible sees changes; called before the change, since it also locks the inventory."""
-    session.execute(
-        update(Inventory)
-        .where(Inventory.id == inventory_id)
-        .values(version=Inventory.version + 1, modified_at=func.now())
-        .execution_options(synchronize_session=False)
-    )
+_CONSTRUCTION = (Inventory.variables, Inventory.input_inventory_ids, Inventory.host_filter)
 
 
-def read_tree(session: Session, inventory_id: int) -> Tree:
-    """Everything of an inventory in five queries, whatever its size.
+def seen_tree(session: Session, inventory_id: int) -> Tree:
+    """What Ansible sees of an inventory, whether its hosts are its own or others'.
 
-    Hosts and groups stand in the order they were made or imported: Ansible runs them in it, and `run_once`
-    takes the first.
+    Raises ConflictError for one in a project, which only an executor reads.
     """
-    host_rows = session.execute(
-        select(Host.id, Host.name, Host.variables)
-        .where(Host.inventory_id == inventory_id, Host.enabled)
-        .order_by(Host.id)
-    ).all()
-    group_rows = session.execute(
-        select(Group.id, Group.name, Group.variables)
-        .where(Group.inventory_id == inventory_id)
-        .order_by(Group.id)
-    ).all()
-    host_names = {row.id: row.name for row in host_rows}
-    group_names = {row.id: row.name for row in group_rows}
-    tree = Tree(
-        variables=session.scalar(select(Inventory.variables).where(Inventory.id == inventory_id)) or {},
-        hosts={row.name: row.variables for row in host_rows},
-        group_vars={row.name: row.variables for row in group_rows},
+    found = session.execute(select(Inventory.kind, *_CONSTRUCTION).where(Inventory.id == inventory_id)).one()
+    if found.kind == SCM:
+        raise ConflictError(f"inventory {inventory_id} is a file of its project: an executor reads it")
+    return _tree(session, inventory_id, found)
+
+
+def _tree(session: Session, inventory_id: int, found: Any) -> Tree:
+    if found.kind != CONSTRUCTED:
+        return read_tree(session, inventory_id)
+    inputs = [read_tree(session, one) for one in found.input_inventory_ids]
+    whole = merged([*inputs, Tree(found.variables, {}, {})])
+    return filtered(whole, found.host_filter) if found.host_filter else whole
+
+
+def bump(session: Session, inventory_id: int) -> None:
+    """Say that what Ansible sees changes; called before the change, since it also locks the inventory.
+
+    Inventories constructed from it change too; they are locked after it and in order, so nobody deadlocks.
+    """
+    _next_version(session, [inventory_id])
+    made_of_it = select(Inventory.id).where(
+        Inventory.kind == CONSTRUCTED, Inventory.input_inventory_ids.contains([inventory_id])
     )
-    _read_links(session, inventory_id, tree, host_names, group_names)
-    return tree
+    _next_version(session, session.scalars(made_of_it.order_by(Inventory.id).with_for_update()).all())
 
 
-def _read_links(
-    session: Session, inventory_id: int, tree: Tree, hosts: Mapping[int, str], groups: Mapping[int, str]
-) -> None:
-    in_inventory = Group.inventory_id == inventory_id
-    members = select(GroupHost.group_id, GroupHost.host_id).join(Group, Group.id == GroupHost.group_id)
-    for group_id, host_id in session.execute(members.where(in_inventory).order_by(GroupHost.host_id)):
-        if host_id in hosts:
-            tree.members[groups[group_id]].append(hosts[host_id])
-    nested = select(GroupChild.parent_id, GroupChild.child_id).join(Group, Group.id == GroupChild.parent_id)
-    for parent_id, child_id in session.execute(nested.where(in_inventory).order_by(GroupChild.child_id)):
-        tree.children[groups[parent_id]].append(groups[child_id])
+def _next_version(session: Session, inventory_ids: Sequence[int]) -> None:
+    if inventory_ids:
+        session.execute(
+            update(Inventory)
+            .where(Inventory.id.in_(inventory_ids))
+            .values(version=Inventory.version + 1, modified_at=func.now())
+            .execution_options(synchronize_session=False)
+        )
 
 
 def render(tree: Tree) -> str:

@@ -6,11 +6,14 @@ import re
 import marshmallow as ma
 from marshmallow import fields, validate
 
-from drover_api.http.fields import MAX_INT, JsonObject, Schema, StrictBoolean, integer, text
+from drover_api.http.fields import MAX_INT, JsonObject, Schema, StrictBoolean, identifier, integer, text
 from drover_api.http.pages import NameQuery, QueryBoolean, QueryInteger
 from drover_api.resources.common import OwnedBody, StampedOut, description
 
 MAX_BULK_HOSTS = 10_000
+MAX_PATH = 1024
+MAX_INPUTS = 100
+MAX_FILTER = 10_000
 MAX_IMPORT_CHARS = 20 * 1024 * 1024
 RESERVED_GROUPS = frozenset({"all", "ungrouped"})
 _HOST = re.compile(r"[^\s,\[\]:/\\'\"{}!&;#@-][^\s,\[\]:/\\'\"{};#@]*\Z")
@@ -50,10 +53,32 @@ def _check_group_name(name: str) -> None:
 
 
 class InventoryBodySchema(OwnedBody):
-    """`kind` is `inventory`: its hosts and groups are held here."""
+    """`kind` is `inventory` (hosts and groups are held here), `scm` (a file or folder `source_path` of the
+    project `source_project_id`) or `constructed` (`input_inventory_ids`, merged in this order, and of their
+    hosts those that `host_filter` leaves).
+    """
 
-    kind = fields.String(validate=validate.OneOf(["inventory"]), load_default="inventory")
+    kind = fields.String(
+        validate=validate.OneOf(["inventory", "scm", "constructed"]), load_default="inventory"
+    )
     variables = JsonObject(load_default=dict)
+    source_project_id = identifier(allow_none=True, load_default=None)
+    source_path = text(
+        1, MAX_PATH, allow_none=True, load_default=None, metadata={"example": "hosts/production"}
+    )
+    input_inventory_ids = fields.List(
+        identifier(), load_default=list, validate=validate.Length(max=MAX_INPUTS)
+    )
+    host_filter = text(
+        1,
+        MAX_FILTER,
+        allow_none=True,
+        load_default=None,
+        metadata={
+            "description": "A pattern as of `ansible --limit`: names and wildcards, `&` and `!`",
+            "example": "web*,&production,!retired",
+        },
+    )
     max_simultaneous = integer(
         0, MAX_INT, load_default=0, metadata={"description": "jobs that may be at work at it; 0: no limit"}
     )
@@ -76,6 +101,10 @@ class InventorySchema(StampedOut):
     kind = fields.String()
     max_simultaneous = fields.Integer()
     variables = JsonObject()
+    source_project_id = fields.Integer(allow_none=True)
+    source_path = fields.String(allow_none=True)
+    input_inventory_ids = fields.List(fields.Integer())
+    host_filter = fields.String(allow_none=True)
     version = fields.Integer(metadata={"description": "Grows with each change of what Ansible sees"})
 
 

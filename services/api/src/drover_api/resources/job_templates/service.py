@@ -8,7 +8,6 @@ from drover_shared.db.models import (
     Credential,
     CredentialType,
     ExecutionEnvironment,
-    ExecutorPool,
     JobTemplate,
     JobTemplateCredential,
     Project,
@@ -24,6 +23,7 @@ from drover_api.access.roles import USE
 from drover_api.http.pages import contains
 from drover_api.jobs import survey as survey_rules
 from drover_api.resources.crud import Resource, Values
+from drover_api.resources.executors.service import require_pool
 from drover_api.resources.job_templates.schemas import (
     ASK_NAMES,
     EXAMPLE,
@@ -81,8 +81,7 @@ class JobTemplates(Resource):
             self.may_create(db, principal, values)
         if values["inventory_id"] is None and not values[ask_field("inventory")]:
             raise InvalidError(FieldError("/inventory_id", "Needed unless ask_inventory_on_launch is on."))
-        if db.scalar(select(ExecutorPool.id).where(ExecutorPool.name == values["executor_pool"])) is None:
-            raise InvalidError(FieldError("/executor_pool", "There is no such pool."))
+        require_pool(db, values["executor_pool"])
         self._check_credentials(db, principal, values["credential_ids"], row)
         _check_survey(values["survey"])
 

@@ -9,6 +9,7 @@ from drover_shared.db.models import (
     Project,
 )
 
+from drover_api.access.roles import USE
 from drover_api.resources.crud import Resource
 from drover_api.resources.organizations.schemas import OrganizationBodySchema, OrganizationSchema
 
@@ -20,6 +21,9 @@ class Organizations(Resource):
     kind = "organization"
     out = OrganizationSchema
     body = OrganizationBodySchema
+    references = {  # noqa: RUF012 - a constant of the class
+        "execution_environment_id": ("execution_environment", USE)
+    }
     used_by = tuple(
         (model, "organization_id")
         for model in (JobTemplate, Project, Inventory, Credential, ExecutionEnvironment)

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from drover_api.access.passwords import hash_password
 from drover_api.access.principal import Principal
 from drover_api.access.require import require_superuser
+from drover_api.access.sessions import end_all
 from drover_api.http.pages import contains
 from drover_api.resources.crud import Resource, Values
 from drover_api.resources.users.schemas import EXAMPLE, UserBodySchema, UserQuery, UserSchema
@@ -53,6 +54,11 @@ class Users(Resource):
         if "password" in values:
             stored["password_hash"] = hash_password(values["password"])
         return stored
+
+    def stored(self, db: Session, principal: Principal, row: User, values: Values, *, created: bool) -> None:
+        del principal, created
+        if "password" in values:
+            end_all(db, row.id)
 
     def before_delete(self, db: Session, principal: Principal, row: User) -> None:
         require_superuser(principal)

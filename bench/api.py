@@ -1,0 +1,277 @@
+"""Launches, job details and lists over a million jobs, beside the same statements bare on one connection.
+
+    python bench/api.py [--jobs 1000000] [--requests 400] [--launches 1500]
+
+The API is a real process with two workers. Each kind of request is first made once in this process, where its
+SQL is recorded; `bare` runs exactly those statements on one connection, so a ratio is what HTTP, access
+control, validation and JSON cost on top of the database.
+"""
+
+import argparse
+import random
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
+
+import httpx
+from cryptography.fernet import Fernet
+from drover_api.app import create_app
+from drover_api.bootstrap import ensure_built_ins
+from drover_api.deps import Deps, make_deps
+from drover_api.settings import ApiSettings
+from drover_cli.local.ports import choose_port
+from drover_shared.db.models import User
+from drover_shared.settings import S3Settings
+from sqlalchemy import Engine, event, text
+from support.api import token_for
+from support.launch_rows import grant, make_world
+from support.servers import S3_KEYS, StackServers
+from support.services import ServiceProcess, service_env
+from support.waiting import eventually
+
+TEMPLATES = 100
+# One in a thousand of the million still waits or runs; the rest has ended, a second after the other.
+_FILL = text("""
+    INSERT INTO jobs (name, organization_id, job_template_id, inventory_id, project_id, inventory_snapshot_id,
+                      project, playbook, launched_by_id, status, created_at, started_at, finished_at,
+                      execution_environment_id)
+    SELECT 'Deploy ' || n, :organization, :template + n % :templates, :inventory, :project, :snapshot, '{}',
+           'deploy.yml', :user,
+           CASE WHEN n % 10 = 0 THEN 'failed' WHEN n % 97 = 0 THEN 'canceled' ELSE 'successful' END,
+           now() - make_interval(secs => :jobs - n), now() - make_interval(secs => :jobs - n - 1),
+           now() - make_interval(secs => :jobs - n - 9), :environment
+    FROM generate_series(1, :jobs) AS n
+""")
+_TEMPLATES = text("""
+    INSERT INTO job_templates (name, organization_id, inventory_id, project_id, playbook, allow_simultaneous,
+                               execution_environment_id)
+    SELECT 'Deploy App ' || n, organization_id, inventory_id, project_id, playbook, true,
+           execution_environment_id
+    FROM job_templates, generate_series(2, :templates) AS n WHERE id = :template
+""")
+
+
+@dataclass(frozen=True)
+class Case:
+    """One kind of request, as `who`."""
+
+    name: str
+    who: str
+    method: str
+    path: str
+    body: Mapping[str, Any] | None = None
+
+
+def fill(deps: Deps, jobs: int) -> tuple[int, int]:
+    """The world and its jobs; returns a template's id and a job's."""
+    with deps.sessions.begin() as db:
+        ensure_built_ins(db)
+        users = {name: User(username=name) for name in ("admin", "member", "executor")}
+        users["admin"].is_superuser = True
+        db.add_all(users.values())
+        world = make_world(db, allow_simultaneous=True)
+        db.execute(_TEMPLATES, {"templates": TEMPLATES, "template": world.template_id})
+        grant(db, "member", "admin", "organization", world.organization_id)
+        grant(db, "executor", "execute", "job_template", world.template_id)
+        snapshot = db.scalar(
+            text(
+                "INSERT INTO inventory_snapshots (inventory_id, version, manifest) VALUES (:id, 1, '{}')"
+                " RETURNING id"
+            ),
+            {"id": world.inventory_id},
+        )
+        values = {
+            "organization": world.organization_id,
+            "template": world.template_id,
+            "templates": TEMPLATES,
+            "inventory": world.inventory_id,
+            "project": world.project_id,
+            "environment": world.environment_id,
+            "snapshot": snapshot,
+            "user": users["admin"].id,
+            "jobs": jobs,
+        }
+        db.execute(_FILL, values)
+    with deps.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.execute(text("VACUUM ANALYZE"))
+        job = connection.scalar(text("SELECT max(id) FROM jobs"))
+    return world.template_id, int(job or 0)
+
+
+def cases(template: int, job: int) -> list[Case]:
+    return [
+        Case("detail", "admin", "GET", f"/jobs/{job // 2}"),
+        Case("list", "admin", "GET", "/jobs"),
+        Case("list, of an organization", "member", "GET", "/jobs"),
+        Case("list, of a template's users", "executor", "GET", "/jobs"),
+        Case("list, failed", "admin", "GET", "/jobs?status=failed"),
+        Case("list, of a template", "admin", "GET", f"/jobs?job_template_id={template}"),
+        Case("launch", "admin", "POST", "/jobs", {"job_template_id": template}),
+    ]
+
+
+@contextmanager
+def recording(engine: Engine) -> Iterator[list[tuple[str, Any]]]:
+    """The statements that this process sends meanwhile."""
+    seen: list[tuple[str, Any]] = []
+
+    def note(_connection: Any, _cursor: Any, statement: str, parameters: Any, *_rest: Any) -> None:
+        seen.append((statement, parameters))
+
+    event.listen(engine, "before_cursor_execute", note)
+    try:
+        yield seen
+    finally:
+        event.remove(engine, "before_cursor_execute", note)
+
+
+def bare(deps: Deps, client: Any, case: Case, token: str, times: int) -> list[float]:
+    """Seconds of the request's own statements, commit included, on one connection."""
+    headers = {"Authorization": f"Bearer {token}"}
+    with recording(deps.engine) as statements:
+        answer = client.open(f"/api/v1{case.path}", method=case.method, json=case.body, headers=headers)
+        if answer.status_code >= 400:
+            raise SystemExit(f"{case.name}: {answer.status_code}")
+    connection = deps.engine.raw_connection()
+
+    def replay(_number: int) -> None:
+        cursor = connection.cursor()
+        for statement, parameters in statements:
+            cursor.execute(statement, parameters)
+            if cursor.description:
+                cursor.fetchall()
+        connection.commit()
+
+    found = timed(replay, times)
+    connection.close()
+    return found
+
+
+def timed(action: Callable[[int], object], times: int) -> list[float]:
+    found = []
+    for number in range(times + 20):
+        begun = time.perf_counter()
+        action(number)
+        found.append(time.perf_counter() - begun)
+    return found[20:]  # the first ones fill caches
+
+
+def over_http(url: str, case: Case, token: str, times: int) -> list[float]:
+    headers = {"Authorization": f"Bearer {token}"}
+    with httpx.Client(base_url=f"{url}/api/v1", headers=headers, timeout=60) as client:
+
+        def ask(_number: int) -> None:
+            client.request(case.method, case.path, json=case.body).raise_for_status()
+
+        return timed(ask, times)
+
+
+def launches_a_second(url: str, template: int, token: str, launches: int, clients: int) -> float:
+    headers = {"Authorization": f"Bearer {token}"}
+
+    def one_client(count: int) -> None:
+        with httpx.Client(base_url=f"{url}/api/v1", headers=headers, timeout=60) as client:
+            for _ in range(count):
+                client.post("/jobs", json={"job_template_id": template}).raise_for_status()
+
+    begun = time.perf_counter()
+    with ThreadPoolExecutor(clients) as pool:
+        list(pool.map(one_client, [launches // clients] * clients))
+    return launches // clients * clients / (time.perf_counter() - begun)
+
+
+def tell(case: Case, asked: list[float], alone: list[float]) -> None:
+    (a50, a99), (b50, b99) = (_percentiles(each) for each in (asked, alone))
+    print(
+        f"  {case.name:<28} p50 {a50:>6.1f} ms  p99 {a99:>6.1f} ms"
+        f"   bare p50 {b50:>6.2f} ms  p99 {b99:>6.2f} ms"
+        f"   ratio {a50 / b50:>5.1f}"
+    )
+
+
+def _percentiles(seconds: list[float]) -> tuple[float, float]:
+    times = sorted(seconds)
+    p50, p99 = (times[min(len(times) - 1, int(len(times) * share))] * 1e3 for share in (0.5, 0.99))
+    return p50, p99
+
+
+@contextmanager
+def serving(settings: ApiSettings, home: Path, port: int) -> Iterator[str]:
+    """The API as its own process; yields its address."""
+    env = service_env(settings.database_url, settings.redis_url, settings.s3) | {
+        "DROVER_SECRET_KEYS": ",".join(settings.secret_keys),
+        "DROVER_REGISTRATION_TOKEN": settings.registration_token,
+        "DROVER_PORT": str(port),
+        "DROVER_LOG_LEVEL": "warning",
+        "DROVER_API_REQUESTS_PER_SECOND": "0",
+    }
+    url = f"http://127.0.0.1:{port}"
+    with ServiceProcess("drover_api", env, home / "api.log"):
+
+        def answers() -> bool:
+            try:
+                return httpx.get(f"{url}/livez").is_success
+            except httpx.TransportError:
+                return False
+
+        eventually("the API answers", answers, 30)
+        yield url
+
+
+def measure(servers: StackServers, home: Path, options: argparse.Namespace) -> None:
+    s3 = S3Settings(
+        endpoint=servers.s3_endpoint,
+        bucket=servers.make_bucket(),
+        access_key=S3_KEYS[0],
+        secret_key=S3_KEYS[1],
+    )
+    settings = ApiSettings(
+        database_url=servers.database_url(servers.make_database()),
+        redis_url=servers.redis_url(servers.next_redis_database()),
+        s3=s3,
+        secret_keys=(f"k1:{Fernet.generate_key().decode()}",),
+        registration_token="of-the-bench",  # noqa: S106 - of servers that end with the bench
+    )
+    deps = make_deps(settings)
+    template, job = fill(deps, options.jobs)
+    tokens = {name: token_for(deps, name) for name in ("admin", "member", "executor")}
+    client = create_app(deps).test_client()
+    print(f"{options.jobs:,} jobs, {TEMPLATES} templates")
+    with serving(settings, home, choose_port(None, set(servers.ports.values()), random.Random())) as url:
+        for case in cases(template, job):
+            token = tokens[case.who]
+            alone = bare(deps, client, case, token, options.requests)
+            tell(case, over_http(url, case, token, options.requests), alone)
+        rate = launches_a_second(url, template, tokens["admin"], options.launches, 8)
+        print(
+            f"  {rate:,.0f} launches/s from 8 clients, which share the processors (target: 300 on two cores)"
+        )
+    deps.close()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--jobs", type=int, default=1_000_000)
+    parser.add_argument("--requests", type=int, default=400)
+    parser.add_argument("--launches", type=int, default=1500)
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="drover-bench-") as folder:
+        home = Path(folder)
+        servers = StackServers(home)
+        try:
+            servers.start()
+            measure(servers, home, options)
+        finally:
+            servers.stop()
+
+
+if __name__ == "__main__":
+    main()
