@@ -94,9 +94,12 @@ def check_what_a_person_sees(stack: LiveStack) -> None:
 
 def check_a_second_one_beside_it(other: LiveStack) -> None:
     process = foreground(other)
-    eventually("ready", lambda: reached(other) == "ready", 180)
-    os.killpg(process.pid, signal.SIGINT)
-    text, _ = process.communicate(timeout=60)
+    try:
+        eventually("ready", lambda: reached(other) == "ready", 180)
+        os.killpg(process.pid, signal.SIGINT)
+        text, _ = process.communicate(timeout=60)
+    finally:
+        other.stop()
     assert process.returncode == 130, text
     assert "Drover is stopped" in text
     assert nothing_runs(other)
