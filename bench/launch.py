@@ -13,7 +13,7 @@ import tempfile
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, suppress
 from http import HTTPStatus
 from pathlib import Path
 from uuid import UUID
@@ -23,8 +23,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 from drover_cli.api import ApiClient
 from drover_cli.conformance.kit import Kit
 from drover_executor.doorbell import DoorbellListener
+from support.fleet import family
 from support.live import LiveStack
 
+MEASURED = ("api", "scheduler", "event-ingest", "log-store", "executor", "redis", "postgres")
 ADMIN_PASSWORD = "DROVER_ADMIN_PASSWORD"  # noqa: S105 - the variable's name
 
 
@@ -73,6 +75,8 @@ def measure(stack: LiveStack, launches: int, rate: float) -> None:
                 begun = time.perf_counter()
                 return kit.launch(), begun, time.perf_counter()
 
+            own = time.process_time()
+            idle = {name: cpu_seconds(stack.service(name).pid) for name in MEASURED}
             pace = threading.Event()
             begun = time.perf_counter()
             made = []
@@ -87,8 +91,22 @@ def measure(stack: LiveStack, launches: int, rate: float) -> None:
             claimer.join()
     if len(claimer.at) < launches:
         raise SystemExit(f"only {len(claimer.at)} of {launches} were claimed")
+    used = {name: cpu_seconds(stack.service(name).pid) - before for name, before in idle.items()}
+    used["this bench"] = time.process_time() - own
+    each = "   ".join(f"{name} {seconds / launches * 1e3:.1f}" for name, seconds in used.items())
+    print(f"  processor time a launch, ms: {each}")
     tell("launch answered", [answered - begun for _, begun, answered in answers])
     tell("launch → claimed", [claimer.at[job_id] - begun for job_id, begun, _ in answers])
+
+
+def cpu_seconds(pid: int) -> float:
+    """Processor time of a service with all its processes, ended ones too."""
+    ticks = 0
+    for each in family(pid):
+        with suppress(OSError):
+            fields = Path(f"/proc/{each}/stat").read_text().rpartition(")")[2].split()
+            ticks += sum(int(field) for field in fields[11:15])
+    return ticks / os.sysconf("SC_CLK_TCK")
 
 
 def tell(what: str, seconds: list[float]) -> None:

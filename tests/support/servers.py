@@ -3,7 +3,8 @@
 import itertools
 import random
 import secrets
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import psycopg2
@@ -25,6 +26,7 @@ class StackServers:
     home: Path
     password: str = field(default_factory=lambda: secrets.token_hex(12), repr=False)
     ports: dict[str, int] = field(default_factory=dict)
+    postgres_variables: Mapping[str, str] = field(default_factory=dict)  # e.g. another clock
     _children: dict[str, Child] = field(default_factory=dict)
     _counter: "itertools.count[int]" = field(default_factory=lambda: itertools.count(1))
     _template_made: bool = False
@@ -44,6 +46,9 @@ class StackServers:
         """`kill -9` of one server (`postgres`, `redis` or `s3`); it stays down until `restart`."""
         self._children[name].kill()
 
+    def pid(self, name: str) -> int:
+        return self._children[name].pid
+
     def restart(self, name: str) -> None:
         """Start a server again on its old port and data, stopping it first if it runs."""
         self._children[name].stop()
@@ -61,16 +66,20 @@ class StackServers:
         log = self.home / "logs" / f"{name}.log"
         data, port = self.home / name, self.ports[name]
         if name == "postgres":
-            return servers.postgres(data, port, self.password, log, durable=False)
+            server = servers.postgres(data, port, self.password, log, durable=False)
+            return replace(server, program=replace(server.program, env=self.postgres_variables))
         if name == "redis":
             return servers.redis(data, port, self.password, log)
         return servers.s3(data, port, S3_KEYS, log)
 
-    def database_url(self, database: str) -> str:
-        return f"postgresql+psycopg2://{servers.USER}:{self.password}@127.0.0.1:{self.ports['postgres']}/{database}"
+    def database_url(self, database: str, port: int | None = None) -> str:
+        """The address of a database; `port` where something stands in front of the server."""
+        address = f"127.0.0.1:{port or self.ports['postgres']}"
+        return f"postgresql+psycopg2://{servers.USER}:{self.password}@{address}/{database}"
 
-    def redis_url(self, database: int) -> str:
-        return f"redis://:{self.password}@127.0.0.1:{self.ports['redis']}/{database}"
+    def redis_url(self, database: int, port: int | None = None) -> str:
+        """As `database_url`, for a database number of Redis."""
+        return f"redis://:{self.password}@127.0.0.1:{port or self.ports['redis']}/{database}"
 
     @property
     def s3_endpoint(self) -> str:

@@ -27,6 +27,11 @@ NEVER = {
         WHERE (finished_at IS NOT NULL) <> (status NOT IN ('pending', 'queued', 'running'))
         UNION ALL SELECT job_id FROM job_runs
         WHERE (finished_at IS NOT NULL) <> (state NOT IN ('pending', 'starting', 'running'))""",
+    "times out of their order": """
+        SELECT id FROM job_runs WHERE created_at > least(claimed_at, started_at, finished_at)
+            OR claimed_at > least(started_at, finished_at) OR started_at > finished_at
+        UNION ALL SELECT later.id FROM job_runs later JOIN job_runs earlier USING (job_id)
+        WHERE later.attempt_number = earlier.attempt_number + 1 AND later.created_at < earlier.finished_at""",
     "an end that is not well and has no reason": """
         SELECT id FROM jobs WHERE status IN ('failed', 'error', 'canceled') AND error_reason IS NULL""",
 }

@@ -8,6 +8,8 @@ import redis
 from celery import Celery
 from kombu import Connection, Exchange, Producer, Queue
 from kombu.exceptions import OperationalError
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from drover_shared.logging import get_logger
 from drover_shared.messages.commands import run_available
@@ -23,6 +25,16 @@ _log = get_logger("drover.queue")
 def transport_options() -> dict[str, Any]:
     """Options of kombu's Redis transport: short time-outs, so that a dead broker costs little."""
     return {"socket_timeout": 5.0, "socket_connect_timeout": _SOCKET_SECONDS, "visibility_timeout": 30}
+
+
+def quick_client(redis_url: str) -> redis.Redis:
+    """A client for what must not wait for a broker that is away: half a second, and no second try."""
+    return redis.Redis.from_url(
+        redis_url,
+        socket_connect_timeout=_SOCKET_SECONDS,
+        socket_timeout=_SOCKET_SECONDS,
+        retry=Retry(NoBackoff(), 0),
+    )
 
 
 def celery_app(redis_url: str) -> Celery:

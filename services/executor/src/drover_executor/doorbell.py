@@ -1,6 +1,8 @@
 """Listens for `run.available` on the queues of this executor's pools."""
 
+import time
 from collections import deque
+from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
@@ -11,6 +13,7 @@ from drover_shared.queue import pool_queue, transport_options
 from kombu import Connection, Consumer, Message
 from kombu.exceptions import OperationalError
 
+SILENCE_SECONDS = 15.0  # a connection that nothing came by for so long may be dead without a word
 _log = get_logger("drover.executor.doorbell")
 
 
@@ -21,7 +24,11 @@ class BellBrokenError(Exception):
 class DoorbellListener:
     """One broker connection, used by one thread. A message is acknowledged at once: it only rings."""
 
-    def __init__(self, redis_url: str, pools: tuple[str, ...]) -> None:
+    def __init__(
+        self, redis_url: str, pools: tuple[str, ...], monotonic: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._monotonic = monotonic
+        self._heard_at = 0.0
         self._url, self._queues = redis_url, [pool_queue(pool) for pool in pools]
         self._connection: Connection | None = None
         self._consumer: Consumer | None = None
@@ -33,6 +40,8 @@ class DoorbellListener:
             try:
                 self._listening().drain_events(timeout=seconds)
             except TimeoutError:
+                if self._monotonic() - self._heard_at > SILENCE_SECONDS:
+                    self.close()  # the next call connects anew, and finds out whether anybody is there
                 return None
             except (OperationalError, redis.RedisError, OSError) as error:
                 self.close()
@@ -57,9 +66,11 @@ class DoorbellListener:
                 self._connection, self._queues, callbacks=[self._heard], accept=["json"], prefetch_count=1
             )
             self._consumer.consume()
+            self._heard_at = self._monotonic()
         return self._connection
 
     def _heard(self, body: Any, message: Message) -> None:
+        self._heard_at = self._monotonic()
         message.ack()
         try:
             self._rung.append(parse_run_available(body))

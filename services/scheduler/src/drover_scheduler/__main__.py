@@ -10,11 +10,11 @@ from drover_shared.health import serve_health
 from drover_shared.ids import new_run_id
 from drover_shared.logging import configure, get_logger
 from drover_shared.process import run_main, stop_on_signals
-from drover_shared.queue import Doorbell
+from drover_shared.queue import Doorbell, quick_client
 from drover_shared.settings import Environment, LogSettings
-from drover_shared.streams.group import stream_client
 from drover_shared.streams.progress import Progress
 
+from drover_scheduler.decider import Decider
 from drover_scheduler.lease_time import LeaseTime
 from drover_scheduler.messages import Listener, scheduler_app
 from drover_scheduler.scheduler import Tick
@@ -30,7 +30,7 @@ def main() -> int:
     stop = stop_on_signals()
     clock = SystemClock()
     engine = make_engine(settings.database_url, pool_size=2, application="drover-scheduler")
-    client = stream_client(settings.redis_url)
+    client = quick_client(settings.redis_url)
     bell = Doorbell(settings.redis_url)
     tick = Tick(
         engine,
@@ -45,11 +45,16 @@ def main() -> int:
     progress = Progress(clock)
     checks = {"database": partial(check_database, engine), "queue": partial(check_queue, client)}
     server = serve_health(settings.health, checks, progress.check)
-    listener = Listener(scheduler_app(settings.redis_url, engine, new_run_id), stop)
+    deciders_bell = Doorbell(settings.redis_url)  # one is not for two threads
+    decider = Decider(engine, deciders_bell, new_run_id, stop)
+    decider.start()
+    listener = Listener(scheduler_app(settings.redis_url, decider.job_waits), stop)
     listener.start()
     _log.info("scheduler_started")
     tick_until(stop, tick, progress)
     listener.close()
+    decider.close()
+    deciders_bell.close()
     bell.close()
     client.close()
     engine.dispose()

@@ -1,45 +1,34 @@
-"""The Celery worker that hears of new jobs, in a thread of its own.
+"""The Celery worker that hears of new jobs, in a thread of its own; it only passes on what it heard.
 
 It is a doorbell: where Redis is away it waits for it, and the tick does the work meanwhile.
 """
 
 import logging
 import threading
+from collections.abc import Callable
 from typing import Any
 
 from celery import Celery
 from celery.worker import WorkController, state
-from drover_shared.ids import IdSource
 from drover_shared.logging import get_logger
-from drover_shared.queue import SCHEDULE_JOB, SCHEDULER_QUEUE, Doorbell, celery_app
-from drover_shared.streams.failures import describe
-from sqlalchemy import Engine
-
-from drover_scheduler import metrics
-from drover_scheduler.scheduler import schedule_job
+from drover_shared.queue import SCHEDULE_JOB, SCHEDULER_QUEUE, celery_app
 
 _PAUSE_SECONDS = 1.0
 _log = get_logger("drover.scheduler")
 
 
-def scheduler_app(redis_url: str, engine: Engine, new_id: IdSource) -> Celery:
-    """The Celery application with this service's task; nothing connects yet."""
+def scheduler_app(redis_url: str, heard: Callable[[int], None]) -> Celery:
+    """The Celery application with this service's task, which tells `heard`; nothing connects yet."""
     app = celery_app(redis_url)
     app.conf.update(
         worker_enable_remote_control=False,
         worker_send_task_events=False,
         broker_connection_max_retries=1,  # its pauses grow to half a minute; `Listener` tries each second
     )
-    bell = Doorbell(redis_url)  # for the worker's thread alone
 
     @app.task(name=SCHEDULE_JOB)
     def on_schedule_job(job_id: int) -> None:
-        try:
-            with metrics.DECISION_SECONDS.time():
-                schedule_job(engine, bell, new_id, job_id, "message")
-        except Exception as error:  # noqa: BLE001 - the tick will find the job
-            metrics.FAILURES.labels("message").inc()
-            _log.warning("schedule_job_failed", job_id=job_id, **describe(error))
+        heard(job_id)
 
     return app
 

@@ -30,9 +30,14 @@ class Bell(Protocol):
 
 def schedule_job(engine: Engine, bell: Bell, new_id: IdSource, job_id: int, found_by: str) -> int:
     """A job was launched, or has ended: fill its pool. Returns how many attempts were made."""
+    return schedule_jobs(engine, bell, new_id, [job_id], found_by)
+
+
+def schedule_jobs(engine: Engine, bell: Bell, new_id: IdSource, job_ids: Sequence[int], found_by: str) -> int:
+    """The same for several jobs, each of their pools once."""
     with engine.connect() as connection:
-        pool = connection.scalar(select(Job.executor_pool).where(Job.id == job_id))
-    return 0 if pool is None else schedule_pool(engine, bell, new_id, pool, found_by)
+        pools = connection.scalars(select(Job.executor_pool).where(Job.id.in_(job_ids)).distinct()).all()
+    return sum(schedule_pool(engine, bell, new_id, pool, found_by) for pool in sorted(pools))
 
 
 def schedule_pool(engine: Engine, bell: Bell, new_id: IdSource, pool: str, found_by: str) -> int:

@@ -3,6 +3,9 @@
 from sqlalchemy import Engine, create_engine, text
 
 _CONNECT_SECONDS = 3
+_UNHEARD_MS = 15_000  # after which data that the other machine does not acknowledge ends the connection
+# A service that is cut off or frozen in the middle of a transaction holds its locks no longer than this.
+_IDLE_SECONDS = 30
 
 
 def make_engine(url: str, *, pool_size: int = 5, application: str = "drover") -> Engine:
@@ -22,7 +25,8 @@ def make_engine(url: str, *, pool_size: int = 5, application: str = "drover") ->
             "keepalives_idle": 10,
             "keepalives_interval": 5,
             "keepalives_count": 3,
-            "options": "-c timezone=UTC",
+            "tcp_user_timeout": _UNHEARD_MS,
+            "options": f"-c timezone=UTC -c idle_in_transaction_session_timeout={_IDLE_SECONDS}s",
         },
     )
 
