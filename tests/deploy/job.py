@@ -1,6 +1,6 @@
 """Runs one real job over the published port and checks what comes back; the standard library is enough.
 
-usage: job.py ENV-FILE   (the settings that the composition was started with)
+usage: job.py ENV-FILE SECRETS-FOLDER   (the settings and secrets that the composition was started with)
 """
 
 import base64
@@ -144,14 +144,14 @@ def check_job(api: Api, job: Json) -> None:
     )
 
 
-def main(env_file: Path) -> None:
+def main(env_file: Path, secrets: Path) -> None:
     env = settings(env_file)
     api = Api(f"http://127.0.0.1:{env['DROVER_PORT']}")
     check_hidden(api)
-    api.login(env["DROVER_ADMIN_PASSWORD"])
+    api.login((secrets / "admin-password").read_text())
     job = api.post("/jobs", {"job_template_id": make_template(api)})
     check_job(api, finished(api, job["id"]))
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(Path(sys.argv[1]), Path(sys.argv[2]))

@@ -54,8 +54,8 @@ build_images() {
 }
 
 write_settings() {
-    rm -f "$work/env"
-    deploy/make-env "$work/env" > /dev/null
+    rm -rf "$work/env" "$work/secrets"
+    deploy/make-env "$work/env" "$work/secrets" > /dev/null
     cat >> "$work/env" <<EOF
 DROVER_PORT=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
 BASE_IMAGE=localhost/drover-base
@@ -90,10 +90,10 @@ build_images
 step "start"
 "$work/venv/bin/python" tests/deploy/start.py "$project" "${compose[@]}" 2>> "$work/up.log"
 step "a job"
-python3 tests/deploy/job.py "$work/env"
+python3 tests/deploy/job.py "$work/env" "$work/secrets"
 step "a second event-ingest, and another job"
 "${compose[@]}" up --detach --no-deps --no-recreate --scale event-ingest=2 event-ingest >> "$work/up.log" 2>&1
 timeout 90 sh -c "until podman healthcheck run ${project}_event-ingest_2 > /dev/null 2>&1; do sleep 1; done"
 podman ps --filter "label=io.podman.compose.project=$project" --format '   {{.Names}} {{.Status}} {{.Ports}}'
-python3 tests/deploy/job.py "$work/env"
+python3 tests/deploy/job.py "$work/env" "$work/secrets"
 step "done"

@@ -25,6 +25,7 @@ from drover_shared.messages.streams import (
     decode_chunk,
     decode_events,
 )
+from drover_shared.redis_address import RedisAddress
 
 BASE = "/internal/api/v1"
 REGISTRATION_TOKEN = "registration-token-of-a-test"
@@ -152,7 +153,7 @@ class FakeApi:
     def _read_streams(self) -> None:
         """Store what arrives, then remove it; `storing` holds that back."""
         assert self._redis_url is not None
-        client = redis_py.Redis.from_url(self._redis_url)
+        client = RedisAddress.parse(self._redis_url).client(socket_timeout=5)
         while not self._stop.is_set():
             self.storing.wait()
             try:

@@ -13,6 +13,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from drover_shared.domain.errors import InfrastructureError
+from drover_shared.object_metrics import ERRORS
 from drover_shared.settings import S3Settings
 
 if TYPE_CHECKING:
@@ -199,4 +200,6 @@ def _code(error: Exception) -> str:
 
 def _failed(error: Exception) -> InfrastructureError:
     """Only the kind of failure: botocore's own text may hold addresses and keys."""
-    return InfrastructureError(f"object store: {_code(error) or type(error).__name__}")
+    kind = _code(error) or type(error).__name__
+    ERRORS.labels(kind).inc()
+    return InfrastructureError(f"object store: {kind}")

@@ -13,6 +13,7 @@ from redis.retry import Retry
 
 from drover_shared.logging import get_logger
 from drover_shared.messages.commands import run_available
+from drover_shared.redis_address import RedisAddress
 
 SCHEDULE_JOB = "scheduler.schedule_job"
 SCHEDULER_QUEUE = "scheduler"
@@ -22,9 +23,30 @@ _PAUSE_SECONDS = 1.0  # after a failure nobody waits on the broker for this long
 _log = get_logger("drover.queue")
 
 
-def transport_options() -> dict[str, Any]:
-    """Options of kombu's Redis transport: short time-outs, so that a dead broker costs little."""
-    return {"socket_timeout": 5.0, "socket_connect_timeout": _SOCKET_SECONDS, "visibility_timeout": 30}
+def transport_options(
+    address: RedisAddress, *, socket_timeout: float = 5.0, unacked: str = "unacked"
+) -> dict[str, Any]:
+    """Options of kombu's Redis transport: short time-outs, so that a dead broker costs little.
+
+    `unacked` starts the keys of messages in hand, so that Redis can keep one kind of consumer from another's.
+    """
+    return {
+        "socket_timeout": socket_timeout,
+        "socket_connect_timeout": _SOCKET_SECONDS,
+        "visibility_timeout": 30,
+        "unacked_key": unacked,
+        "unacked_index_key": f"{unacked}_index",
+        "unacked_mutex_key": f"{unacked}_mutex",
+        **address.broker_options,
+    }
+
+
+def broker_connection(redis_url: str, **options: Any) -> Connection:
+    """A connection of kombu's that opens nothing yet; `options` as for `transport_options`."""
+    address = RedisAddress.parse(redis_url)
+    return Connection(
+        address.broker_url, ssl=address.broker_ssl, transport_options=transport_options(address, **options)
+    )
 
 
 def quick_client(redis_url: str) -> redis.Redis:
@@ -39,14 +61,16 @@ def quick_client(redis_url: str) -> redis.Redis:
 
 def celery_app(redis_url: str) -> Celery:
     """The Celery application, the same for those who send and those who work; it connects on first use."""
-    app = Celery("drover", broker=redis_url)
+    address = RedisAddress.parse(redis_url)
+    app = Celery("drover", broker=address.broker_url)
     app.conf.update(
         task_ignore_result=True,
         task_acks_late=True,
         worker_prefetch_multiplier=1,
         task_serializer="json",
         accept_content=["json"],
-        broker_transport_options=transport_options(),
+        broker_transport_options=transport_options(address),
+        broker_use_ssl=address.broker_ssl,
         broker_connection_retry_on_startup=True,
         broker_connection_max_retries=None,
         worker_hijack_root_logger=False,
@@ -101,8 +125,7 @@ class Doorbell:
 
     def _connected(self) -> Connection:
         if self._connection is None:
-            options = transport_options() | {"socket_timeout": _SOCKET_SECONDS}
-            self._connection = Connection(self._url, transport_options=options)
+            self._connection = broker_connection(self._url, socket_timeout=_SOCKET_SECONDS)
             self._connection.ensure_connection(max_retries=1, interval_start=0, interval_step=0)
         return self._connection
 

@@ -6,6 +6,7 @@ A service composes its own frozen dataclass from these readers; a bad value is o
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 
 class SettingsError(Exception):
@@ -13,13 +14,27 @@ class SettingsError(Exception):
 
 
 class Environment:
-    """Typed reads of environment variables; every error is a `SettingsError`."""
+    """Typed reads of environment variables; every error is a `SettingsError`.
+
+    `NAME_FILE` may name a file that holds the value of `NAME`, less a line's end: so secrets can stay out of
+    the environment, which a process's children inherit and its supervisor shows.
+    """
 
     def __init__(self, values: Mapping[str, str] | None = None) -> None:
         self._values = os.environ if values is None else values
 
-    def text(self, name: str, default: str | None = None) -> str:
+    def _value(self, name: str) -> str:
         value = self._values.get(name, "")
+        path = self._values.get(f"{name}_FILE", "")
+        if value or not path:
+            return value
+        try:
+            return Path(path).read_text().rstrip("\r\n")
+        except (OSError, UnicodeDecodeError) as error:
+            raise SettingsError(f"{name}_FILE cannot be read: {type(error).__name__}") from None
+
+    def text(self, name: str, default: str | None = None) -> str:
+        value = self._value(name)
         if value:
             return value
         if default is None:
@@ -27,7 +42,7 @@ class Environment:
         return default
 
     def number(self, name: str, default: float, low: float, high: float) -> float:
-        value = self._values.get(name, "")
+        value = self._value(name)
         try:
             number = float(value) if value else default
         except ValueError:

@@ -4,6 +4,7 @@ set -eu
 if [ ! -e "$PGDATA/PG_VERSION" ]; then
     mkdir -p "$PGDATA" && chmod 0700 "$PGDATA"
     umask 077
+    POSTGRES_PASSWORD=$(cat "$POSTGRES_PASSWORD_FILE")
     printf '%s\n' "$POSTGRES_PASSWORD" > /tmp/password
     initdb -D "$PGDATA" -U "$POSTGRES_USER" --pwfile=/tmp/password --auth=scram-sha-256 --encoding=UTF8 \
         --locale-provider=builtin --locale=C.UTF-8

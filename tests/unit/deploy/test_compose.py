@@ -1,5 +1,6 @@
 """What docker-compose.yml promises, read from the file itself."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -24,9 +25,21 @@ def test_the_executor_and_the_gateway_reach_neither_database_nor_objects() -> No
 
 
 def test_the_executor_is_given_no_secret_but_its_own() -> None:
-    assert not {"DROVER_DATABASE_URL", "DROVER_SECRET_KEYS", "DROVER_S3_SECRET_KEY"} & set(
-        SERVICES["executor"]["environment"]
-    )
+    assert set(SERVICES["executor"]["secrets"]) == {"redis-url-executor", "registration-token"}
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_secrets_are_files_each_given_to_whom_it_is_named_for(name: str) -> None:
+    variables = SERVICES[name].get("environment", {})
+    named = {
+        str(value).removeprefix("/run/secrets/")
+        for variable, value in variables.items()
+        if variable.endswith("_FILE")
+    }
+    given = set(SERVICES[name].get("secrets", []))
+    assert given == (named if name != "redis" else {"redis-users"})
+    in_the_open = {variable for variable in variables if re.search(r"(PASSWORD|KEYS?|TOKEN|_URL)$", variable)}
+    assert in_the_open <= {"DROVER_API_URL"}
 
 
 @pytest.mark.parametrize("name", SERVICES)

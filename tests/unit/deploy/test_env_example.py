@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import yaml
 from cryptography.fernet import Fernet
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -16,6 +17,7 @@ SETTING = re.compile(r"^#?([A-Z][A-Z0-9_]*)=(.*)$")
 # How the code names what it reads: a whole word in quotes.
 IN_CODE = re.compile(r"""["'](DROVER_[A-Z0-9_]+)["']""")
 SET_FOR_PLAYBOOKS = {"DROVER_JOB_RUN_ID"}  # no setting: the executor gives it to what it starts
+COMPOSITION = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
 IN_COMPOSE = re.compile(r"\$\{([A-Z0-9_]+)")
 
 
@@ -47,41 +49,56 @@ def test_each_setting_has_a_line_of_comment_above_it() -> None:
             assert above.startswith("# ") or SETTING.match(above), line
 
 
-def make_env(target: Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([ROOT / "deploy" / "make-env", target], capture_output=True, text=True, check=False)
+def make_env(folder: Path) -> subprocess.CompletedProcess[str]:
+    command = [ROOT / "deploy" / "make-env", folder / "env", folder / "secrets"]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
-def values(path: Path) -> dict[str, str]:
-    pairs = (line.partition("=") for line in path.read_text().splitlines() if line[:1].isupper())
-    return {name: value for name, _, value in pairs}
+def secrets(folder: Path) -> dict[str, str]:
+    return {path.name: path.read_text() for path in (folder / "secrets").iterdir()}
 
 
 @pytest.fixture
 def made(tmp_path: Path) -> Path:
-    target = tmp_path / "env"
-    assert make_env(target).returncode == 0
-    return target
+    folder = tmp_path / "made"
+    folder.mkdir()
+    assert make_env(folder).returncode == 0
+    return folder
 
 
-def test_made_settings_are_private_and_complete(made: Path) -> None:
-    assert stat.S_IMODE(made.stat().st_mode) == 0o600
-    found = values(made)
-    assert all(found.values())
-    assert len(set(found.values())) == len(found)
-    key_id, _, key = found.pop("DROVER_SECRET_KEYS").partition(":")
+def test_made_secrets_are_private_and_complete(made: Path) -> None:
+    assert stat.S_IMODE((made / "secrets").stat().st_mode) == 0o700
+    assert f"\nDROVER_SECRETS={made}/secrets\n" in (made / "env").read_text()
+    found = secrets(made)
+    assert found.keys() == COMPOSITION["secrets"].keys() | {"redis-url-monitor", "redis-url-operator"}
+    key_id, _, key = found.pop("secret-keys").partition(":")
     assert key_id == "k1"
     Fernet(key)
-    assert all(re.fullmatch(r"[0-9a-f]{20,}", value) for value in found.values())  # safe in an address
+    assert found["database-url"] == (
+        f"postgresql+psycopg2://drover:{found['postgres-password']}@postgres:5432/drover"
+    )
+    random = [value for value in found.values() if re.fullmatch(r"[0-9a-f]{20,}", value)]
+    assert len(set(random)) == 5  # passwords, keys and the token
+
+
+def test_each_service_is_a_redis_user_of_its_own(made: Path) -> None:
+    users = {line.split()[1]: line for line in secrets(made)["redis-users"].splitlines()}
+    assert " off " in users.pop("default")
+    passwords = {name: line.split(">")[1].split()[0] for name, line in users.items()}
+    assert len(set(passwords.values())) == len(users) == 7
+    for name, password in passwords.items():
+        assert secrets(made)[f"redis-url-{name}"] == f"redis://{name}:{password}@redis:6379/0"
 
 
 def test_two_are_never_alike(made: Path, tmp_path: Path) -> None:
+    (tmp_path / "other").mkdir()
     assert make_env(tmp_path / "other").returncode == 0
-    assert not set(values(made).values()) & set(values(tmp_path / "other").values())
+    assert not set(secrets(made).values()) & set(secrets(tmp_path / "other").values())
 
 
 def test_existing_settings_are_not_touched(made: Path) -> None:
-    before = made.read_text()
+    before = secrets(made)
     again = make_env(made)
     assert again.returncode == 1
     assert "there already" in again.stderr
-    assert made.read_text() == before
+    assert secrets(made) == before

@@ -1,6 +1,7 @@
 """Time, ids and settings."""
 
 from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
 from uuid import UUID
 
 import pytest
@@ -69,6 +70,15 @@ def test_settings_errors_name_the_variable() -> None:
         Environment({"DROVER_Y": "9"}).integer("DROVER_Y", 1, 1, 3)
     with pytest.raises(SettingsError, match="whole number"):
         Environment({"DROVER_Y": "1.5"}).integer("DROVER_Y", 1, 1, 3)
+
+
+def test_a_setting_may_come_from_a_file(tmp_path: Path) -> None:
+    secret = tmp_path / "secret"
+    secret.write_text("from a file\n")
+    env = Environment({"DROVER_X_FILE": str(secret), "DROVER_Y_FILE": str(secret), "DROVER_Y": "given"})
+    assert (env.text("DROVER_X"), env.text("DROVER_Y")) == ("from a file", "given")
+    with pytest.raises(SettingsError, match="DROVER_Z_FILE cannot be read: FileNotFoundError"):
+        Environment({"DROVER_Z_FILE": str(tmp_path / "none")}).text("DROVER_Z", "default")
 
 
 def test_secrets_stay_out_of_repr() -> None:

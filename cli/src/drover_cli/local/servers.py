@@ -14,6 +14,7 @@ from pathlib import Path
 
 from drover_cli.local.errors import LocalError
 from drover_cli.local.process import Program
+from drover_cli.paths import ROOT
 
 HOST = "127.0.0.1"
 USER = DATABASE = "drover"
@@ -151,6 +152,7 @@ def redis(data: Path, port: int, password: str, log: Path) -> Server:
     config = data / "redis.conf"
     config.touch(mode=0o600)  # the password is in the file, not in the process list
     lines = [f"bind {HOST}", f"port {port}", f"requirepass {password}", f'dir "{data}"', "appendonly yes"]
+    lines += redis_users(password)
     lines += [
         "appendfsync everysec",
         "maxmemory-policy noeviction",
@@ -164,6 +166,15 @@ def redis(data: Path, port: int, password: str, log: Path) -> Server:
     return Server(
         Program("redis", [binary, str(config)], log, cwd=data), lambda: redis_answers(port, password)
     )
+
+
+def redis_users(password: str) -> list[str]:
+    """The users of deploy/redis/users.acl, so that services may do here what they may do anywhere.
+
+    They share one password: on one machine, of one person, it keeps nothing apart.
+    """
+    users = (ROOT / "deploy" / "redis" / "users.acl").read_text().splitlines()
+    return [user.replace("@password@", password) for user in users if "@password@" in user]
 
 
 def valkey_binary() -> str:

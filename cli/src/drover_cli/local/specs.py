@@ -106,7 +106,7 @@ class Specs:
             case "api":
                 return {
                     **self._database(),
-                    **self._redis(),
+                    **self._redis(name),
                     **self._s3(),
                     "DROVER_API_HOST": HOST,
                     "DROVER_PORT": str(self._ports["api"]),
@@ -114,21 +114,20 @@ class Specs:
                     "DROVER_REGISTRATION_TOKEN": self._secrets.registration_token,
                 }
             case "executor":
-                return {**self._redis(), **health, **self._executor()}
+                return {**self._redis(name), **health, **self._executor()}
             case "log-store":
-                return {**self._database(), **self._redis(), **self._s3(), **health}
+                return {**self._database(), **self._redis(name), **self._s3(), **health}
             case _:
-                return {**self._database(), **self._redis(), **health}
+                return {**self._database(), **self._redis(name), **health}
 
     def _database(self) -> dict[str, str]:
         login = f"{servers.USER}:{self._secrets.postgres_password}"
         address = f"{HOST}:{self._ports['postgres']}/{servers.DATABASE}"
         return {"DROVER_DATABASE_URL": f"postgresql+psycopg2://{login}@{address}"}
 
-    def _redis(self) -> dict[str, str]:
-        return {
-            "DROVER_REDIS_URL": f"redis://:{self._secrets.redis_password}@{HOST}:{self._ports['redis']}/0"
-        }
+    def _redis(self, user: str) -> dict[str, str]:
+        login = f"{user}:{self._secrets.redis_password}"
+        return {"DROVER_REDIS_URL": f"redis://{login}@{HOST}:{self._ports['redis']}/0"}
 
     def _s3(self) -> dict[str, str]:
         return {

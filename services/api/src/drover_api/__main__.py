@@ -2,15 +2,15 @@
 every secret with the first of DROVER_SECRET_KEYS.
 """
 
+# ruff: noqa: PLC0415 - prometheus_client decides when it is imported whether processes share their metrics
+
+import os
 import sys
+import tempfile
 
 from drover_shared.logging import configure
 from drover_shared.process import run_main
 from drover_shared.settings import Environment, LogSettings, SettingsError
-
-from drover_api.commands import create_admin, rotate_keys
-from drover_api.serve import serve
-from drover_api.settings import ApiSettings
 
 
 def main() -> int:
@@ -18,14 +18,28 @@ def main() -> int:
     configure("api", LogSettings.read(env))
     match sys.argv[1:]:
         case []:
-            serve(ApiSettings.read(env))
+            serve(env)
         case ["create-admin"]:
+            from drover_api.commands import create_admin
+
             create_admin(env)
         case ["rotate-keys"]:
+            from drover_api.commands import rotate_keys
+
             rotate_keys(env)
         case other:
             raise SettingsError(f"unknown arguments {other}: the commands are create-admin and rotate-keys")
     return 0
+
+
+def serve(env: Environment) -> None:
+    """Serve until SIGTERM, by processes that keep their metrics in one folder: any can tell of all."""
+    with tempfile.TemporaryDirectory(prefix="drover-api-metrics-") as folder:
+        os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
+        from drover_api import serve as server
+        from drover_api.settings import ApiSettings
+
+        server.serve(ApiSettings.read(env))
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ from typing import Any
 from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from drover_api import health, problems
+from drover_api import health, metrics, problems
 from drover_api.access.authenticate import RATE_EXTENSION, THROTTLE_EXTENSION
 from drover_api.access.rate import RateLimit
 from drover_api.access.throttle import LoginThrottle
@@ -66,6 +66,7 @@ def create_app(deps: Deps) -> Flask:
     app.url_map.converters["id"] = IdConverter
     app.url_map.strict_slashes = False
     app.teardown_appcontext(close_session)
+    metrics.register(app)
     headers.register(app)
     problems.register(app)
     app.register_blueprint(health.blp)

@@ -11,6 +11,7 @@ from drover_shared.db.engine import make_engine
 from drover_shared.ids import new_run_id
 from drover_shared.objects import ObjectStore
 from drover_shared.queue import Doorbell
+from drover_shared.redis_address import RedisAddress
 from flask import current_app
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session, sessionmaker
@@ -58,7 +59,7 @@ def make_deps(settings: ApiSettings, clock: Clock | None = None) -> Deps:
         settings=settings,
         engine=engine,
         sessions=sessionmaker(engine, expire_on_commit=False),
-        redis=redis.Redis.from_url(settings.redis_url, socket_connect_timeout=1, socket_timeout=5),
+        redis=RedisAddress.parse(settings.redis_url).client(socket_connect_timeout=1, socket_timeout=5),
         objects=ObjectStore(settings.s3, connections=settings.threads),
         vault=Vault(settings.secret_keys),
         clock=clock or SystemClock(),

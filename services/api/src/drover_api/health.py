@@ -1,14 +1,17 @@
 """/livez, /readyz and /metrics on the API's own port."""
 
+import os
 from collections.abc import Callable
 
 from drover_shared.db.engine import check_database
 from drover_shared.health import run_checks
 from flask import Blueprint, Response, jsonify
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, generate_latest
+from prometheus_client.multiprocess import MultiProcessCollector
 
 from drover_api.deps import Deps, deps
 
+MULTIPROCESS = "PROMETHEUS_MULTIPROC_DIR"  # prometheus_client's own name for it
 blp = Blueprint("health", __name__)
 
 
@@ -41,4 +44,9 @@ def _quiet(check: Callable[[], object]) -> Callable[[], None]:
 
 @blp.get("/metrics")
 def metrics() -> Response:
-    return Response(generate_latest(), content_type=CONTENT_TYPE_LATEST)
+    """Of every worker process, where `drover_api.__main__` made them share."""
+    registry = REGISTRY
+    if MULTIPROCESS in os.environ:
+        registry = CollectorRegistry()
+        MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+    return Response(generate_latest(registry), content_type=CONTENT_TYPE_LATEST)

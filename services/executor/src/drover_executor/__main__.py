@@ -5,10 +5,12 @@ import threading
 from importlib.metadata import version
 
 import redis
+from drover_shared.clock import SystemClock
 from drover_shared.health import Check, serve_health
 from drover_shared.logging import configure, get_logger
 from drover_shared.process import run_main, stop_on_signals
 from drover_shared.settings import Environment
+from drover_shared.streams.progress import Progress
 
 from drover_executor.client.errors import ApiError
 from drover_executor.client.registration import Registration
@@ -40,10 +42,13 @@ def main() -> int:
     )
     client = None if settings.mode == HTTP else connect(settings.redis_url)
     registered = threading.Event()
-    health = serve_health(settings.health, _checks(registered, client))
-    executor = _executor(settings, transport, registration, client, stop)
+    progress = Progress(SystemClock())
+    health = serve_health(
+        settings.health, _checks(registered, client), lambda: None if stop.is_set() else progress.check()
+    )  # one that drains takes nothing on, for as long as it may
+    executor = _executor(settings, transport, registration, client, stop, progress)
     executor.resume(found)  # their leases do not wait until the API can be reached
-    if _register(registration, stop):
+    if _register(registration, stop, progress):
         registered.set()
         _log.info("executor_ready", name=settings.name, pools=settings.pools, slots=settings.slots)
     executor.run(settings.pools, settings.drain_seconds)
@@ -59,18 +64,20 @@ def _executor(
     registration: Registration,
     client: "redis.Redis | None",
     stop: threading.Event,
+    progress: Progress,
 ) -> Executor:
     def make_sink(claim: Claim, job_id: int, api: RunApi) -> Sink:
         return HttpSink(api) if client is None else RedisSink(client, claim, job_id)
 
     factory = RunnerFactory(settings, transport, registration, make_sink)
     listener = None if client is None else DoorbellListener(settings.redis_url, settings.pools)
-    return Executor(factory, registration, Slots(settings.slots), listener, stop)
+    return Executor(factory, registration, Slots(settings.slots), listener, stop, progress)
 
 
-def _register(registration: Registration, stop: threading.Event) -> bool:
+def _register(registration: Registration, stop: threading.Event, progress: Progress) -> bool:
     """Register, trying until it works; False when told to stop before."""
     while not stop.is_set():
+        progress.touch()
         try:
             registration.identity()
         except ApiError as error:

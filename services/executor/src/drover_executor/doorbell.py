@@ -9,12 +9,13 @@ from uuid import UUID
 import redis
 from drover_shared.logging import get_logger
 from drover_shared.messages.commands import MessageError, parse_run_available
-from drover_shared.queue import pool_queue, transport_options
+from drover_shared.queue import broker_connection, pool_queue
 from kombu import Connection, Consumer, Message
 from kombu.exceptions import OperationalError
 
 SILENCE_SECONDS = 15.0  # a connection that nothing came by for so long may be dead without a word
 _log = get_logger("drover.executor.doorbell")
+_UNACKED = "unacked.executors"  # what Redis lets an executor touch: deploy/redis/users.acl
 
 
 class BellBrokenError(Exception):
@@ -60,7 +61,7 @@ class DoorbellListener:
 
     def _listening(self) -> Connection:
         if self._connection is None:
-            self._connection = Connection(self._url, transport_options=transport_options())
+            self._connection = broker_connection(self._url, unacked=_UNACKED)
             self._connection.ensure_connection(max_retries=1, interval_start=0, interval_step=0)
             self._consumer = Consumer(
                 self._connection, self._queues, callbacks=[self._heard], accept=["json"], prefetch_count=1

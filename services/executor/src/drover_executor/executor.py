@@ -6,7 +6,9 @@ from functools import partial
 from uuid import UUID
 
 from drover_shared.logging import get_logger
+from drover_shared.streams.progress import Progress
 
+from drover_executor import metrics
 from drover_executor.client.errors import ApiError, UnavailableError
 from drover_executor.client.registration import Registration
 from drover_executor.doorbell import BellBrokenError, DoorbellListener
@@ -26,6 +28,7 @@ class Slots:
 
     def __init__(self, count: int) -> None:
         self.count = count
+        metrics.SLOTS.set(count)
         self._runs: dict[UUID, Control] = {}
         self._changed = threading.Condition()
 
@@ -39,11 +42,13 @@ class Slots:
             if run_id in self._runs:
                 return None
             self._runs[run_id] = control = Control()
+            metrics.RUNS.set(len(self._runs))
             return control
 
     def free(self, run_id: UUID) -> None:
         with self._changed:
             self._runs.pop(run_id).close()
+            metrics.RUNS.set(len(self._runs))
             self._changed.notify_all()
 
     def wait_empty(self, seconds: float) -> bool:
@@ -70,8 +75,10 @@ class Executor:
         slots: Slots,
         listener: DoorbellListener | None,
         stop: threading.Event,
+        progress: Progress,
     ) -> None:
         self._factory, self._registration, self._slots = factory, registration, slots
+        self._progress = progress
         self._listener, self._stop = listener, stop
         self._drain = False
 
@@ -91,6 +98,7 @@ class Executor:
         beats = threading.Thread(target=self._beat, name="heartbeat", daemon=True)
         beats.start()
         while not self._stop.is_set():
+            self._progress.touch()
             if self._drain or not self._slots.wait_free(0.0):
                 self._quiet()
                 self._slots.wait_free(_LISTEN_SECONDS) if not self._drain else self._stop.wait(_PAUSE_SECONDS)

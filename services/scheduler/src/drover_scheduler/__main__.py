@@ -15,6 +15,7 @@ from drover_shared.settings import Environment, LogSettings
 from drover_shared.streams.progress import Progress
 
 from drover_scheduler.decider import Decider
+from drover_scheduler.gauges import keep_measuring
 from drover_scheduler.lease_time import LeaseTime
 from drover_scheduler.messages import Listener, scheduler_app
 from drover_scheduler.scheduler import Tick
@@ -50,11 +51,13 @@ def main() -> int:
     decider.start()
     listener = Listener(scheduler_app(settings.redis_url, decider.job_waits), stop)
     listener.start()
+    measuring = keep_measuring(engine, quick_client(settings.redis_url), stop)
     _log.info("scheduler_started")
     tick_until(stop, tick, progress)
     listener.close()
     decider.close()
     deciders_bell.close()
+    measuring.join(timeout=2)
     bell.close()
     client.close()
     engine.dispose()

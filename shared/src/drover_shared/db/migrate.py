@@ -1,22 +1,29 @@
 """Migrations: `python -m drover_shared.db.migrate` brings the database to this release and exits.
 
-Any number may run at once: an advisory lock lets one work while the others wait.
+Any number may run at once: an advisory lock lets one work while the others wait. `… migrate wait` changes
+nothing, and exits once somebody else has done it.
 """
 
+import sys
+import threading
 from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import Engine, text
+from sqlalchemy.exc import OperationalError
 
 from drover_shared.clock import SystemClock
 from drover_shared.db.engine import make_engine
 from drover_shared.db.partitions import ensure_partitions
 from drover_shared.logging import configure, get_logger
-from drover_shared.process import run_main
-from drover_shared.settings import Environment, LogSettings
+from drover_shared.process import run_main, stop_on_signals
+from drover_shared.settings import Environment, LogSettings, SettingsError
 
 _LOCK = 0x64726F77
+_LOOK_SECONDS = 1.0
 
 
 def alembic_config() -> Config:
@@ -44,10 +51,44 @@ def _upgrade(engine: Engine) -> None:
         ensure_partitions(connection, SystemClock().now().date())
 
 
+def is_migrated(engine: Engine) -> bool:
+    """Whether the database has every migration of this release; it may have more, of a later one."""
+    scripts = ScriptDirectory.from_config(alembic_config())
+    with engine.connect() as connection:
+        found = MigrationContext.configure(connection).get_current_revision()
+    known = {script.revision for script in scripts.walk_revisions()}
+    return found == scripts.get_current_head() or (found is not None and found not in known)
+
+
+def wait(url: str, stop: threading.Event) -> bool:
+    """Return once the database is migrated; False where `stop` came first."""
+    engine = make_engine(url, pool_size=1, application="drover-migrate-wait")
+    log = get_logger("drover.migrate")
+    try:
+        while not stop.is_set():
+            try:
+                if is_migrated(engine):
+                    return True
+                log.info("waiting_for_migration")
+            except OperationalError:
+                log.info("waiting_for_database")
+            stop.wait(_LOOK_SECONDS)
+    finally:
+        engine.dispose()
+    return False
+
+
 def main() -> int:
     env = Environment()
     configure("migrate", LogSettings.read(env))
-    upgrade(env.text("DROVER_DATABASE_URL"))
+    url = env.text("DROVER_DATABASE_URL")
+    match sys.argv[1:]:
+        case []:
+            upgrade(url)
+        case ["wait"]:
+            return 0 if wait(url, stop_on_signals()) else 1
+        case other:
+            raise SettingsError(f"unknown arguments {other}: the only one is wait")
     get_logger("drover.migrate").info("database_migrated")
     return 0
 

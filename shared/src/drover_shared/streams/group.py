@@ -16,6 +16,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from drover_shared.messages.streams import Fields
+from drover_shared.redis_address import RedisAddress
 from drover_shared.settings import Environment
 from drover_shared.streams import metrics
 
@@ -61,8 +62,7 @@ def read_claim_idle_ms(env: Environment) -> int:
 
 def stream_client(url: str) -> redis.Redis:
     """A client for streams: answers as bytes, time-outs longer than a blocking read, no hidden retries."""
-    return redis.Redis.from_url(
-        url,
+    return RedisAddress.parse(url).client(
         socket_connect_timeout=2.0,
         socket_timeout=10.0,
         health_check_interval=15,

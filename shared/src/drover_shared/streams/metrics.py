@@ -7,6 +7,9 @@ BATCHES = Counter("drover_stream_batches", "Batches committed", ["stream"])
 CLAIMED = Counter("drover_stream_claimed", "Entries taken over from a consumer that went away", ["stream"])
 RETRIES = Counter("drover_stream_retries", "Attempts that failed and were tried again", ["stream", "step"])
 LENGTH = Gauge("drover_stream_length", "Entries in the stream that nobody has finished", ["stream"])
+OLDEST_SECONDS = Gauge(
+    "drover_stream_oldest_seconds", "Age of the oldest entry that nobody has finished; 0 for none", ["stream"]
+)
 LAG = Histogram(
     "drover_stream_lag_seconds",
     "From the oldest entry of a batch entering the stream to its commit",

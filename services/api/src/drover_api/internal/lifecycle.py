@@ -70,6 +70,16 @@ def start(
     return cancel_wish(session, job.id)
 
 
+def waited_seconds(session: Session, run_id: UUID) -> float | None:
+    """How long the job waited, where this very transaction started its first attempt; else None."""
+    waited = session.scalar(
+        select(func.extract("epoch", JobRun.started_at - Job.created_at))
+        .join(Job, Job.id == JobRun.job_id)
+        .where(JobRun.id == run_id, JobRun.attempt_number == 1, JobRun.started_at == func.now())
+    )
+    return None if waited is None else float(waited)
+
+
 def _job_runs(session: Session, job: Job) -> None:
     started_at = func.coalesce(Job.started_at, func.now())
     if not move_job(session, job.id, JobStatus.RUNNING, started_at=started_at):

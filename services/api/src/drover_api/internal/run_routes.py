@@ -26,6 +26,7 @@ from drover_api.internal.schemas import (
     StartSchema,
 )
 from drover_api.jobs.after import ring_scheduler
+from drover_api.metrics import LAUNCH_TO_START_SECONDS
 from drover_api.output.bell import ring_state
 
 blp = InternalBlueprint("internal-runs", "Run attempts: claim, lease, manifest, secrets, output, end")
@@ -71,6 +72,9 @@ def get_run_credential(run_id: UUID, credential_id: int) -> dict[str, Any]:
 def start_run(body: dict[str, Any], run_id: UUID) -> dict[str, Any]:
     """The playbook begins: `starting` → `running`"""
     cancel = lifecycle.start(session(), run_id, given_token(), body["project_revision"], lease_terms())
+    waited = lifecycle.waited_seconds(session(), run_id)
+    if waited is not None:
+        after_commit(lambda: LAUNCH_TO_START_SECONDS.observe(waited))
     _ring(run_id)
     return {"state": "running", "cancel": cancel}
 

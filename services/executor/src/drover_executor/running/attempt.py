@@ -7,6 +7,7 @@ from drover_shared.domain.reasons import Reason
 from drover_shared.domain.states import JobKind, RunState
 from drover_shared.logging import get_logger
 
+from drover_executor import metrics
 from drover_executor.child.spec import ChildResult, ChildSpec
 from drover_executor.client.errors import NotOursError, RefusedError, UnavailableError
 from drover_executor.client.run_api import Outcome, RunApi
@@ -82,6 +83,7 @@ class Attempt:
         self._note(outcome=outcome)
         finisher = Finisher(self._api, self._control, shipper, self._space.folder, self._keeper.stop)
         complete = finisher.finish(outcome)
+        metrics.ENDED.labels(str(outcome.state)).inc()
         _log.info("run_ended", state=str(outcome.state), reason=outcome.error_reason, complete=complete)
 
     def _guarded(self, outcome: Callable[[], Outcome]) -> Outcome:

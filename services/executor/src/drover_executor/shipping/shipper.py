@@ -8,6 +8,7 @@ from typing import Any
 from drover_shared.logging import get_logger
 from drover_shared.messages.streams import EVENTS_STREAM, LOGS_STREAM
 
+from drover_executor import metrics
 from drover_executor.client.run_api import Ranges, Stored
 from drover_executor.shipping.ledger import Ledger, Sent
 from drover_executor.shipping.sinks import Sink, SinkUnavailableError
@@ -114,6 +115,7 @@ class Shipper:
                 entry = self._sink.chunk(sent.first, *self._log.chunk(sent.first))
             ledger.again(sent, entry, self._monotonic())
         if lost:
+            metrics.SENT_AGAIN.labels(stream).inc(len(lost))
             _log.warning("output_sent_again", stream=stream, entries=len(lost), first=lost[0].first)
 
     def _send_events(self, first: int, last: int) -> int:
@@ -128,6 +130,7 @@ class Shipper:
         self._log_ledger.add(Sent(seq, seq, entry, self._monotonic()))
 
     def _back_off(self, error: SinkUnavailableError) -> None:
+        metrics.HELD_BACK.inc()
         if self._retry == _FIRST_RETRY:
             _log.warning("output_held_back", error=str(error))
         self._retry_at = self._monotonic() + self._retry

@@ -7,13 +7,16 @@ from typing import Any, Protocol, cast
 import orjson
 import redis
 from drover_shared.messages.streams import (
+    EVENTS_GROUP,
     EVENTS_STREAM,
+    LOGS_GROUP,
     LOGS_STREAM,
     EventBatch,
     LogChunk,
     encode_chunk,
     encode_events,
 )
+from drover_shared.redis_address import RedisAddress
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
@@ -23,6 +26,7 @@ from drover_executor.shipping.ledger import Sent
 
 EVENTS_LIMIT = 5_000  # entries that may wait in the stream before executors hold their output back
 LOGS_LIMIT = 2_000
+GROUPS = {EVENTS_STREAM: EVENTS_GROUP, LOGS_STREAM: LOGS_GROUP}
 _LENGTH_SECONDS = 0.5  # how long a look at the length is good for
 _SOCKET_SECONDS = 3.0
 _CONNECT_SECONDS = 1.0
@@ -51,8 +55,7 @@ MakeSink = Callable[[Claim, int, RunApi], Sink]  # of one attempt and its job
 
 def connect(redis_url: str) -> "redis.Redis":
     """A client with short time-outs and no retries of its own. It connects on first use."""
-    return redis.Redis.from_url(
-        redis_url,
+    return RedisAddress.parse(redis_url).client(
         socket_timeout=_SOCKET_SECONDS,
         socket_connect_timeout=_CONNECT_SECONDS,
         retry=Retry(NoBackoff(), 0),
@@ -82,15 +85,37 @@ class RedisSink:
         return self._add(LOGS_STREAM, LOGS_LIMIT, encode_chunk(message))
 
     def waiting(self, stream: str, suspects: Iterable[Sent]) -> set[bytes]:
+        """Not by reading them: an entry holds its run's token, and Redis keeps executors from reading any."""
         entries = [sent.entry for sent in suspects if sent.entry is not None]
         try:
-            pipeline = self._client.pipeline(transaction=False)
-            for entry in entries:
-                pipeline.xrange(stream, cast("Any", entry), cast("Any", entry), count=1)
-            found = pipeline.execute()
+            return self._in_hand(stream, entries) | self._undelivered(stream, entries)
         except redis.RedisError as error:
             raise SinkUnavailableError(type(error).__name__) from None
-        return {entry for entry, rows in zip(entries, found, strict=True) if rows}
+
+    def _in_hand(self, stream: str, entries: Sequence[bytes]) -> set[bytes]:
+        """Those that a consumer has, and has not acknowledged."""
+        pipeline = self._client.pipeline(transaction=False)
+        for entry in entries:
+            pipeline.xpending_range(stream, GROUPS[stream], cast("Any", entry), cast("Any", entry), 1)
+        found = pipeline.execute(raise_on_error=False)  # an error: there is no such group, or no stream
+        return {entry for entry, rows in zip(entries, found, strict=True) if isinstance(rows, list) and rows}
+
+    def _undelivered(self, stream: str, entries: Sequence[bytes]) -> set[bytes]:
+        """Those behind the last one delivered, while anything at all waits to be delivered.
+
+        An entry that is gone (with Redis' memory) may count as such until a newer one is delivered.
+        """
+        length = self._client.xlen(stream)
+        if length == 0:
+            return set()
+        groups = self._client.xinfo_groups(stream)
+        group = next((one for one in groups if one["name"] == GROUPS[stream].encode()), None)
+        if group is None:
+            return set(entries)  # nobody has read yet
+        if length <= group["pending"]:
+            return set()
+        last = _order(group["last-delivered-id"])
+        return {entry for entry in entries if _order(entry) > last}
 
     def _add(self, stream: str, limit: int, fields: dict[bytes, bytes]) -> bytes | None:
         try:
@@ -107,6 +132,12 @@ class RedisSink:
             length = self._client.xlen(stream)
             self._looked[stream] = (now, length)
         return length
+
+
+def _order(entry: bytes) -> tuple[int, int]:
+    """A stream's id, `milliseconds-number`, as what it sorts by."""
+    milliseconds, _, number = entry.partition(b"-")
+    return int(milliseconds), int(number)
 
 
 class HttpSink:
