@@ -10,16 +10,30 @@ from drover_cli.local.errors import LocalError
 from drover_cli.local.process import inherited_environment
 from drover_cli.local.specs import Specs
 
+# Whose command it is. `backup` and `restore` are no service's.
+OWNERS = {
+    "check": "api",
+    "create-admin": "api",
+    "rotate-keys": "api",
+    "stats": "api",
+    "drain": "api",
+    "requeue": "scheduler",
+    "dead-letters": "event-ingest",
+    "retention": "event-ingest",
+}
 
-def ingest(stack: Stack, command: str, arguments: Sequence[str]) -> int:
-    """Run a command of event-ingest's own (`dead-letters`, `retention`); returns its exit status."""
+
+def run(stack: Stack, command: str, arguments: Sequence[str]) -> int:
+    """Run an operator's command with the settings of the service that has it; returns its exit status."""
     with told_plainly():
         state = stack.current()
         if state is None or "postgres" not in state.services:
             raise LocalError("Drover is not running", hint="./drover up")
         ports = {name: service.port for name, service in state.services.items()}
-        program = Specs(stack.home, stack.home.secrets(), ports, os.environ).ingest_command(
-            command, arguments
-        )
+        specs = Specs(stack.home, stack.home.secrets(), ports, os.environ)
+        if command in OWNERS:
+            program = specs.command(OWNERS[command], command, arguments)
+        else:
+            program = specs.backup("create" if command == "backup" else command, arguments)
     env = {**inherited_environment(), **program.env}
     return subprocess.run(program.command, env=env, cwd=program.cwd, check=False).returncode

@@ -62,15 +62,63 @@ def logs(
 
 
 @admin.command(context_settings=PASSING_ON)
+def check(context: typer.Context) -> None:
+    """Ask every dependency; a line each says how it is."""
+    raise typer.Exit(commands_admin.run(here(), "check", context.args))
+
+
+@admin.command(context_settings=PASSING_ON)
+def create_admin(context: typer.Context) -> None:
+    """Make the first administrator where there is none."""
+    raise typer.Exit(commands_admin.run(here(), "create-admin", context.args))
+
+
+@admin.command(context_settings=PASSING_ON)
+def rotate_keys(context: typer.Context) -> None:
+    """Encrypt every secret with the first of the secret keys."""
+    raise typer.Exit(commands_admin.run(here(), "rotate-keys", context.args))
+
+
+@admin.command(context_settings=PASSING_ON)
+def stats(context: typer.Context) -> None:
+    """Count jobs, runs, executors, what waits, and the largest tables."""
+    raise typer.Exit(commands_admin.run(here(), "stats", context.args))
+
+
+@admin.command(context_settings=PASSING_ON)
+def drain(context: typer.Context) -> None:
+    """Let an executor finish and take nothing new; -h tells more."""
+    raise typer.Exit(commands_admin.run(here(), "drain", context.args))
+
+
+@admin.command(context_settings=PASSING_ON)
+def requeue(context: typer.Context) -> None:
+    """Look at what waits at once; -h tells more."""
+    raise typer.Exit(commands_admin.run(here(), "requeue", context.args))
+
+
+@admin.command(context_settings=PASSING_ON)
 def dead_letters(context: typer.Context) -> None:
     """List, show and replay what could not be stored; -h tells more."""
-    raise typer.Exit(commands_admin.ingest(here(), "dead-letters", context.args))
+    raise typer.Exit(commands_admin.run(here(), "dead-letters", context.args))
 
 
 @admin.command(context_settings=PASSING_ON)
 def retention(context: typer.Context) -> None:
     """Name, and drop, the events of days gone by; -h tells more."""
-    raise typer.Exit(commands_admin.ingest(here(), "retention", context.args))
+    raise typer.Exit(commands_admin.run(here(), "retention", context.args))
+
+
+@admin.command(context_settings=PASSING_ON)
+def backup(context: typer.Context) -> None:
+    """Copy the database and all objects into a folder, beside running services."""
+    raise typer.Exit(commands_admin.run(here(), "backup", context.args))
+
+
+@admin.command(context_settings=PASSING_ON)
+def restore(context: typer.Context) -> None:
+    """Bring a backup back; with --replace in place of what there is."""
+    raise typer.Exit(commands_admin.run(here(), "restore", context.args))
 
 
 @app.command(rich_help_panel="Development", context_settings=PASSING_ON)

@@ -5,6 +5,7 @@ Safe for use by several threads at once. Every failure of the store is an `Infra
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from uuid import UUID
 
@@ -26,6 +27,14 @@ _PART_BYTES = 8 * 1024 * 1024  # S3 takes 10,000 parts of at least 5 MiB: object
 _READ_BYTES = 256 * 1024
 _MISSING = frozenset({"NoSuchKey", "404"})
 _OWNED = frozenset({"BucketAlreadyOwnedByYou", "BucketAlreadyExists"})
+
+
+@dataclass(frozen=True, slots=True)
+class ListedObject:
+    """An object's name, and its size in bytes."""
+
+    key: str
+    size: int
 
 
 class ObjectMissingError(LookupError):
@@ -149,6 +158,13 @@ class ObjectStore:
             errors = [error for error in answer.get("Errors", []) if error.get("Code") not in _MISSING]
             if errors:
                 raise InfrastructureError(f"object store: {len(errors)} objects were not deleted")
+
+    def list_all(self) -> Iterator[ListedObject]:
+        """Every object, in the order of their keys; one that comes or goes meanwhile may be listed or not."""
+        with _translated():
+            for page in self._client.get_paginator("list_objects_v2").paginate(Bucket=self._bucket):
+                for found in page.get("Contents", []):
+                    yield ListedObject(found["Key"], found["Size"])
 
     def ensure_bucket(self) -> None:
         """Make the bucket unless it is there; any number may call this at once."""

@@ -51,8 +51,7 @@ def broker_connection(redis_url: str, **options: Any) -> Connection:
 
 def quick_client(redis_url: str) -> redis.Redis:
     """A client for what must not wait for a broker that is away: half a second, and no second try."""
-    return redis.Redis.from_url(
-        redis_url,
+    return RedisAddress.parse(redis_url).client(
         socket_connect_timeout=_SOCKET_SECONDS,
         socket_timeout=_SOCKET_SECONDS,
         retry=Retry(NoBackoff(), 0),

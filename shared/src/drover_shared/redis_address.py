@@ -75,6 +75,10 @@ class RedisAddress:
         )
         return master
 
+    def place(self) -> str:
+        """Hosts and ports, for people."""
+        return ", ".join(f"{host}:{port}" for host, port in self.hosts)
+
     @property
     def broker_url(self) -> str:
         """The address as kombu takes it."""

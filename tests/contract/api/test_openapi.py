@@ -11,7 +11,7 @@ from drover_api.deps import make_deps
 from drover_api.document.operations import resolved
 from drover_api.settings import ApiSettings
 from drover_shared.settings import S3Settings
-from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
+from jsonschema import Draft202012Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator
 from support.specification import (
     ENVIRONMENT,

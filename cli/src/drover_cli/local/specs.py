@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from drover_cli.local import servers
 from drover_cli.local.health import is_ready
@@ -86,8 +87,19 @@ class Specs:
         env = self._env("api") | {"DROVER_ADMIN_PASSWORD": self._secrets.admin_password}
         return self._program("create-admin", "drover_api", env, "create-admin")
 
-    def ingest_command(self, command: str, arguments: Sequence[str]) -> Program:
-        return self._program(command, "drover_event_ingest", self._database(), command, *arguments)
+    def command(self, service: str, command: str, arguments: Sequence[str]) -> Program:
+        """An operator's command of a service, with that service's settings."""
+        env = self._env(service)
+        if command == "create-admin":
+            env |= {"DROVER_ADMIN_PASSWORD": self._secrets.admin_password}
+        return self._program(command, f"drover_{service.replace('-', '_')}", env, command, *arguments)
+
+    def backup(self, command: str, arguments: Sequence[str]) -> Program:
+        env = {**self._database(), **self._s3()}
+        env["DROVER_POSTGRES_PROGRAMS"] = str(Path(servers.postgres_binary("pg_dump")).parent)
+        # it runs in another folder
+        paths = [one if one.startswith("-") else str(Path(one).absolute()) for one in arguments]
+        return self._program("backup", "drover_shared.backup", env, command, *paths)
 
     def _program(self, name: str, module: str, env: Mapping[str, str], *arguments: str) -> Program:
         python = EXECUTOR_PYTHON if name == "executor" else MAIN_PYTHON

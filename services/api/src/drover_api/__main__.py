@@ -1,5 +1,6 @@
 """`python -m drover_api` serves. `create-admin` makes the first administrator, and `rotate-keys` encrypts
-every secret with the first of DROVER_SECRET_KEYS.
+every secret with the first of DROVER_SECRET_KEYS. `check` asks every dependency, `stats` counts, and `drain`
+lets an executor finish.
 """
 
 # ruff: noqa: PLC0415 - prometheus_client decides when it is imported whether processes share their metrics
@@ -11,6 +12,8 @@ import tempfile
 from drover_shared.logging import configure
 from drover_shared.process import run_main
 from drover_shared.settings import Environment, LogSettings, SettingsError
+
+COMMANDS = "create-admin, rotate-keys, check, stats and drain"
 
 
 def main() -> int:
@@ -27,8 +30,20 @@ def main() -> int:
             from drover_api.commands import rotate_keys
 
             rotate_keys(env)
+        case ["check"]:
+            from drover_api.operate.checks import check
+
+            return check(env)
+        case ["stats"]:
+            from drover_api.operate.stats import stats
+
+            return stats(env)
+        case ["drain", *arguments]:
+            from drover_api.operate.drain import drain
+
+            return drain(arguments, env)
         case other:
-            raise SettingsError(f"unknown arguments {other}: the commands are create-admin and rotate-keys")
+            raise SettingsError(f"unknown arguments {other}: the commands are {COMMANDS}")
     return 0
 
 

@@ -1,5 +1,8 @@
-"""`python -m drover_scheduler`: jobs into run attempts, and an eye on their leases and time-outs."""
+"""`python -m drover_scheduler`: jobs into run attempts, and an eye on their leases and time-outs;
+`… requeue` looks at what waits at once.
+"""
 
+import sys
 import threading
 from functools import partial
 
@@ -11,13 +14,14 @@ from drover_shared.ids import new_run_id
 from drover_shared.logging import configure, get_logger
 from drover_shared.process import run_main, stop_on_signals
 from drover_shared.queue import Doorbell, quick_client
-from drover_shared.settings import Environment, LogSettings
+from drover_shared.settings import Environment, LogSettings, SettingsError
 from drover_shared.streams.progress import Progress
 
 from drover_scheduler.decider import Decider
 from drover_scheduler.gauges import keep_measuring
 from drover_scheduler.lease_time import LeaseTime
 from drover_scheduler.messages import Listener, scheduler_app
+from drover_scheduler.requeue import requeue
 from drover_scheduler.scheduler import Tick
 from drover_scheduler.settings import Settings
 
@@ -26,6 +30,16 @@ _log = get_logger("drover.scheduler")
 
 def main() -> int:
     env = Environment()
+    match sys.argv[1:]:
+        case []:
+            return serve(env)
+        case ["requeue", *arguments]:
+            return requeue(arguments, env)
+        case other:
+            raise SettingsError(f"unknown arguments {other}: the only command is requeue")
+
+
+def serve(env: Environment) -> int:
     settings = Settings.read(env)
     configure("scheduler", LogSettings.read(env))
     stop = stop_on_signals()

@@ -12,7 +12,7 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Engine, text
+from sqlalchemy import Connection, Engine, event, text
 from sqlalchemy.exc import OperationalError
 
 from drover_shared.clock import SystemClock
@@ -24,6 +24,9 @@ from drover_shared.settings import Environment, LogSettings, SettingsError
 
 _LOCK = 0x64726F77
 _LOOK_SECONDS = 1.0
+LOCK_WAIT = "1s"
+_LOCK_NOT_AVAILABLE = "55P03"
+_PAUSES = (0.5, 1, 2, 4, 8, 8, 8, 8, 8, 8, None)  # seconds between tries; None: no more
 
 
 def alembic_config() -> Config:
@@ -33,21 +36,47 @@ def alembic_config() -> Config:
     return config
 
 
-def upgrade(url: str) -> None:
-    """Migrate the database at `url` to the newest revision and make the event partitions of the next days."""
-    engine = make_engine(url, pool_size=1, application="drover-migrate")
+def upgrade(url: str, target: str = "head", stop: threading.Event | None = None) -> None:
+    """Migrate the database at `url` to a revision and make the event partitions of the next days.
+
+    Raises OperationalError where a table stays in use for all of the tries; what was migrated stays so.
+    """
+    engine = make_engine(url, pool_size=2, application="drover-migrate")
     try:
-        _upgrade(engine)
+        _upgrade(engine, target, stop or threading.Event())
     finally:
         engine.dispose()
 
 
-def _upgrade(engine: Engine) -> None:
+def _upgrade(engine: Engine, target: str, stop: threading.Event) -> None:
+    """One at a time: the first connection's transaction holds a lock, and nothing else, until the end."""
+    with engine.begin() as guard:
+        guard.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
+        for pause in _PAUSES:
+            try:
+                with engine.connect() as connection:
+                    _migrate(connection, target)
+            except OperationalError as error:
+                if getattr(error.orig, "pgcode", None) != _LOCK_NOT_AVAILABLE or pause is None:
+                    raise
+                get_logger("drover.migrate").warning("table_in_use", retry_seconds=pause)
+                stop.wait(pause)
+            else:
+                return
+
+
+def _migrate(connection: Connection, target: str) -> None:
+    """Each migration in a transaction of its own, which waits for a table for a second at most.
+
+    Whoever comes after a waiting ALTER TABLE waits too: so it gives up soon, and is tried again.
+    """
+    event.listen(
+        connection, "begin", lambda one: one.exec_driver_sql(f"SET LOCAL lock_timeout = '{LOCK_WAIT}'")
+    )
     config = alembic_config()
-    with engine.begin() as connection:
-        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
-        config.attributes["connection"] = connection
-        command.upgrade(config, "head")
+    config.attributes["connection"] = connection
+    command.upgrade(config, target)
+    with connection.begin():
         ensure_partitions(connection, SystemClock().now().date())
 
 
@@ -84,7 +113,7 @@ def main() -> int:
     url = env.text("DROVER_DATABASE_URL")
     match sys.argv[1:]:
         case []:
-            upgrade(url)
+            upgrade(url, stop=stop_on_signals())
         case ["wait"]:
             return 0 if wait(url, stop_on_signals()) else 1
         case other:

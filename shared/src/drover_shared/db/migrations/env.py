@@ -6,6 +6,7 @@ from drover_shared.db.models import Base
 context.configure(
     connection=context.config.attributes["connection"],
     target_metadata=Base.metadata,
-    transaction_per_migration=False,
+    transaction_per_migration=True,  # so that one may leave it: CREATE INDEX CONCURRENTLY
 )
-context.run_migrations()
+with context.begin_transaction():
+    context.run_migrations()

@@ -1,0 +1,124 @@
+"""From the first schema to this release's, while people work: nobody waits long, and nothing is lost."""
+
+import threading
+from collections.abc import Iterator
+
+import psycopg2.errors
+import pytest
+from drover_shared.db.migrate import is_migrated, upgrade
+from sqlalchemy import Connection, Engine, create_engine, text
+from sqlalchemy.exc import OperationalError
+from support.servers import StackServers
+
+FIRST = "0001"
+ROWS = 20_000
+# What a client waits for a table at most: a migration's second, and the time that its statement takes.
+PATIENCE = "3s"
+
+_SNAPSHOT = text(
+    "INSERT INTO inventory_snapshots (inventory_id, version, manifest) VALUES (1, 1, '{}') RETURNING id"
+)
+_JOBS = text("""
+    INSERT INTO jobs (name, organization_id, inventory_id, project_id, inventory_snapshot_id, project,
+                      playbook, credential_ids, extra_vars, tags, skip_tags, artifacts)
+    SELECT 'job ' || number, 1, 1, 1, :snapshot, '{}', 'site.yml', '{}', '{}', '{}', '{}', '{}'
+    FROM generate_series(1, :count) AS number
+""")
+
+
+@pytest.fixture
+def old_url(stack_servers: StackServers) -> Iterator[str]:
+    """A database as the first migration made it, with jobs in it."""
+    name = "upgraded"
+    stack_servers.sql(f"CREATE DATABASE {name}")
+    url = stack_servers.database_url(name)
+    upgrade(url, FIRST)
+    engine = create_engine(url)
+    with engine.begin() as connection:
+        snapshot = connection.scalar(_SNAPSHOT)
+        connection.execute(_JOBS, {"snapshot": snapshot, "count": ROWS})
+    engine.dispose()
+    yield url
+    stack_servers.drop_database(name)
+
+
+class Worker(threading.Thread):
+    """Adds a job again and again until `stop`, as an old release would go on doing."""
+
+    def __init__(self, engine: Engine) -> None:
+        super().__init__()
+        self._engine = engine
+        self.stop = threading.Event()
+        self.added = 0
+        self.started = threading.Event()
+        self.error: Exception | None = None
+
+    def run(self) -> None:
+        try:
+            while not self.stop.is_set():
+                with self._engine.begin() as connection:
+                    self._add(connection)
+                self.added += 1
+                self.started.set()
+        except Exception as error:  # noqa: BLE001 - the test judges it
+            self.error = error
+
+    def _add(self, connection: Connection) -> None:
+        connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{PATIENCE}'")
+        snapshot = connection.scalar(text("SELECT min(id) FROM inventory_snapshots"))
+        connection.execute(_JOBS, {"snapshot": snapshot, "count": 1})
+
+
+def test_the_upgrade_lets_others_work(old_url: str) -> None:
+    engine = create_engine(old_url)
+    assert not is_migrated(engine)
+    workers = [Worker(engine) for _ in range(3)]
+    for worker in workers:
+        worker.start()
+        assert worker.started.wait(30)
+    upgrade(old_url)
+    before = [worker.added for worker in workers]
+    for worker in workers:
+        worker.stop.set()
+        worker.join(30)
+    assert [worker.error for worker in workers] == [None] * 3
+    assert all(before)
+    with engine.connect() as connection:
+        count = connection.scalar(text("SELECT count(*) FROM jobs"))
+    assert count == ROWS + sum(worker.added for worker in workers)
+    assert is_migrated(engine)
+    engine.dispose()
+
+
+def test_a_table_in_use_is_waited_for_without_holding_others_up(old_url: str) -> None:
+    """The migration stands in the table's queue for a second at most; those behind it go on then."""
+    engine = create_engine(old_url)
+    reader = engine.connect()
+    reader.execute(text("SELECT count(*) FROM jobs"))  # its transaction stays open, and holds the table
+    migrating = threading.Thread(target=upgrade, args=(old_url,))
+    migrating.start()
+    worker = Worker(engine)
+    worker.start()
+    try:
+        assert worker.started.wait(30)
+    finally:
+        reader.close()
+        migrating.join(60)
+        worker.stop.set()
+        worker.join(30)
+    assert worker.error is None
+    assert is_migrated(engine)
+    engine.dispose()
+
+
+def test_a_table_that_stays_in_use_ends_the_try(old_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("drover_shared.db.migrate._PAUSES", (0.0, None))
+    engine = create_engine(old_url)
+    with engine.connect() as reader:
+        reader.execute(text("SELECT count(*) FROM jobs"))
+        with pytest.raises(OperationalError) as caught:
+            upgrade(old_url)
+    assert isinstance(caught.value.orig, psycopg2.errors.LockNotAvailable)
+    upgrade(old_url)
+    assert is_migrated(engine)
+    engine.dispose()
