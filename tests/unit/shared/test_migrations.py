@@ -6,13 +6,8 @@ from pathlib import Path
 import pytest
 
 VERSIONS = Path(__file__).resolve().parents[3] / "shared/src/drover_shared/db/migrations/versions"
-# No installation is older, so that nothing had to be gentle with.
-BEFORE_ANY_INSTALLATION = {
-    "0001_initial.py",
-    "0002_scheduling.py",
-    "0003_fair_line.py",
-    "0004_log_archives.py",
-}
+# Up to this one nothing was ever installed, so that nothing had to be gentle with.
+BEFORE_ANY_INSTALLATION = "0019"
 # Tables that grow with the work done.
 BIG = ("job_events", "jobs", "job_runs", "log_chunks", "host_summaries", "activity", "run_event_progress")
 
@@ -57,7 +52,7 @@ def faults(source: str) -> list[str]:
 
 @pytest.mark.parametrize("path", sorted(VERSIONS.glob("[0-9]*.py")), ids=lambda path: str(path.stem))
 def test_a_migration_holds_nobody_up(path: Path) -> None:
-    if path.name not in BEFORE_ANY_INSTALLATION:
+    if path.name[:4] > BEFORE_ANY_INSTALLATION:
         assert faults(path.read_text()) == []
 
 
