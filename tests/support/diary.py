@@ -15,7 +15,7 @@ SITE = """
   gather_facts: false
   tasks:
     - name: Step
-      shell: |
+      raw: |
         note() { read up idle < /proc/uptime; echo "$up" >> "{{ diary }}/$DROVER_JOB_RUN_ID"; }
         note; sleep {{ pause | default(0.3) }}; note
       loop: "{{ range(steps | default(3) | int) | list }}"

@@ -17,7 +17,7 @@ from cryptography.fernet import Fernet
 from drover_cli.local.health import is_ready
 from drover_cli.local.ports import choose_port
 from drover_cli.local.process import Child, Program, wait_until
-from drover_cli.local.servers import HOST, START_SECONDS
+from drover_cli.local.servers import HOST
 from drover_cli.paths import EXECUTOR_PYTHON, MAIN_PYTHON
 
 from support.clocks import Clocks
@@ -165,7 +165,7 @@ class Fleet:
     def _make_admin(self) -> None:
         env = {**os.environ, **self._environment("api"), "DROVER_ADMIN_PASSWORD": PASSWORD}
         command = [str(MAIN_PYTHON), "-m", "drover_api", "create-admin"]
-        subprocess.run(command, env=env, check=True, capture_output=True, timeout=START_SECONDS)
+        subprocess.run(command, env=env, check=True, capture_output=True, timeout=READY_SECONDS)
 
     def _environment(self, name: str) -> dict[str, str]:
         env = {"DROVER_HEALTH_HOST": HOST, "DROVER_HEALTH_PORT": str(self.ports[name])}
