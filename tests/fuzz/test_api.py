@@ -1,4 +1,7 @@
-"""A long fuzz of every operation: `./drover test tests/fuzz`. FUZZ_SEED repeats one, FUZZ_EXAMPLES is its depth."""
+"""A long fuzz of every operation: `./drover test tests/fuzz`.
+
+FUZZ_SEED repeats one, FUZZ_EXAMPLES is how many cases an operation gets.
+"""
 
 import os
 from pathlib import Path
@@ -16,6 +19,5 @@ def test_every_operation_keeps_to_its_document(stack_servers: StackServers, tmp_
         arguments += ["--seed", seed]
     with ApiProcess(place, tmp_path / "api.log") as api:
         done = fuzz(api.url, known, tmp_path, *arguments, timeout=3600)
-    print(done.stdout)
     assert done.returncode == 0, done.stdout[-20_000:] + done.stderr[-2_000:]
     assert "request_failed" not in api.log_text()

@@ -7,8 +7,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from drover_api.access.throttle import MAX_FAILURES
-from drover_api.app import MAX_BODY_BYTES, create_app
+from drover_api.app import create_app
 from drover_api.deps import Deps
+from drover_api.http.limits import MAX_BODY_BYTES
 from flask import Flask
 from support.api import ADMIN_PASSWORD, Api, token_for
 
@@ -80,6 +81,14 @@ BODIES: list[tuple[bytes, str, int, str | None]] = [
     (b'{"name": 1e999}', "application/json", 400, None),
     (b"[" * 100_000, "application/json", 400, None),
     (b'{"name": ' + b"9" * 5000 + b"}", "application/json", 400, None),
+    (b"\xef\xbb\xbf{}", "application/json", 400, None),
+    ('{"name": "x"}'.encode("utf-16"), "application/json", 400, None),
+    (b'{"a":' * 100_000, "application/json", 400, None),
+    (b'{"name": "x"}', "application/json; charset=utf-16", 415, None),
+    (b'{"name": "x"}', "application/json, text/plain", 415, None),
+    (b'{"name": "x"}', "", 415, None),
+    (b'{"name": "x", "name": "y"}', "application/json", 422, "/name"),
+    (b'{"name": {"a": 1, "a": 1}}', "application/json", 422, "/name/a"),
     (b'{"name": "x"}', "text/plain", 415, None),
     (b"name=x", "application/x-www-form-urlencoded", 415, None),
     (b"[]", "application/json", 422, ""),

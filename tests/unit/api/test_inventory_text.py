@@ -39,7 +39,7 @@ def test_wrong_ini_names_its_line(text: str, part: str) -> None:
         ("[1]", "mapping of groups"),
         ("all: [1]", "all: must be a mapping"),
         ("all: {hosts: {h: [1]}}", "all.hosts.h: must be a mapping"),
-        ("all: {vars: {x: .nan}}", "content.all.vars.x: not a finite number"),
+        ("all: {vars: {x: .nan}}", "content.all.vars.x: a number that is not finite"),
         ("all: {vars: {x: !!binary aGk=}}", "a bytes cannot be stored"),
         ("all: {vars: {1.5: x}}", "is no text"),
         ("all: {host: {}}", "only hosts, vars and children"),
@@ -61,6 +61,20 @@ def test_aliases_cannot_blow_up_an_import() -> None:
     content = "all:\n  vars:\n" + "".join(f"    {row}\n" for row in rows)
     with pytest.raises(InvalidError, match="too much"):
         parse_yaml(content)
+
+
+HUGE = "0x" + "F" * 5000
+
+
+@pytest.mark.parametrize("value", ["1e999", "-1e999", HUGE, f"[{HUGE}]"])
+def test_numbers_that_nothing_can_store_stay_texts_in_ini(value: str) -> None:
+    assert parse_ini(f"h x={value}").hosts == {"h": {"x": value}}
+
+
+@pytest.mark.parametrize("value", [".inf", "-.inf", ".nan", HUGE, f"[{HUGE}]", f"{{a: {HUGE}}}"])
+def test_numbers_that_nothing_can_store_are_refused_in_yaml(value: str) -> None:
+    with pytest.raises(InvalidError, match="too large"):
+        parse_yaml(f"all: {{vars: {{x: {value}}}}}")
 
 
 def test_tags_of_ansible_are_kept_in_its_json_form() -> None:

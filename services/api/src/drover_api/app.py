@@ -12,12 +12,10 @@ from drover_api.access.authenticate import RATE_EXTENSION, THROTTLE_EXTENSION
 from drover_api.access.rate import RateLimit
 from drover_api.access.throttle import LoginThrottle
 from drover_api.deps import EXTENSION, Deps
-from drover_api.http import docs, headers
+from drover_api.http import docs, headers, limits
 from drover_api.http.blueprint import MAX_PATH_ID, PREFIX, IdConverter
 from drover_api.http.unit import UnitOfWorkFlask, close_session
 from drover_api.version import VERSION
-
-MAX_BODY_BYTES = 32 * 1024 * 1024  # ten thousand hosts with their variables in one request
 
 # Every module of routes; each has a blueprint `blp`, or several in `BLUEPRINTS`.
 ROUTES: tuple[str, ...] = (
@@ -35,9 +33,9 @@ ROUTES: tuple[str, ...] = (
     "drover_api.resources.job_templates.routes",
     "drover_api.resources.executors.routes",
     "drover_api.resources.activity.routes",
-    "drover_api.internal.routes",
     "drover_api.jobs.routes",
     "drover_api.output.routes",
+    "drover_api.internal.routes",
 )
 
 
@@ -50,7 +48,6 @@ def create_app(deps: Deps) -> Flask:
     """The application over `deps`; many may live in one process."""
     app = UnitOfWorkFlask("drover_api", static_folder=None)
     app.config.update(
-        MAX_CONTENT_LENGTH=MAX_BODY_BYTES,
         API_TITLE="Drover API",
         API_VERSION=VERSION,
         OPENAPI_VERSION="3.1.0",
@@ -65,9 +62,11 @@ def create_app(deps: Deps) -> Flask:
     app.extensions[RATE_EXTENSION] = RateLimit(deps.clock, deps.settings.requests_per_second)
     app.url_map.converters["id"] = IdConverter
     app.url_map.strict_slashes = False
+    app.url_map.merge_slashes = False  # a redirect would be a page of HTML
     app.teardown_appcontext(close_session)
     metrics.register(app)
     headers.register(app)
+    limits.register(app)
     problems.register(app)
     app.register_blueprint(health.blp)
     app.register_blueprint(docs.blp)

@@ -1,6 +1,6 @@
 """Which answers an operation may give, from what it takes; and the headers that they carry."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from http import HTTPStatus
 from typing import Any
 
@@ -18,6 +18,14 @@ _HEADERS: dict[str, Document] = {
         "description": "`true` where this is the stored answer to an earlier request with the same key",
         "schema": {"type": "string", "enum": ["true"]},
     },
+}
+_ETAG = {"description": "Names this state of the resource", "schema": _STRING}
+IF_MATCH = {
+    "in": "header",
+    "name": "If-Match",
+    "required": False,
+    "description": "The ETag of the state that this is meant for: 412 where it has changed",
+    "schema": _STRING,
 }
 _IF_NONE_MATCH = {
     "in": "header",
@@ -41,6 +49,18 @@ WHY: dict[HTTPStatus, str] = {
     HTTPStatus.TOO_MANY_REQUESTS: "Too many requests",
     HTTPStatus.SERVICE_UNAVAILABLE: "A service that is needed is not there: try again",
 }
+
+
+def add_conditions(found: Sequence[Operation]) -> None:
+    """What has a detail has an ETag, which a change or a deletion may ask for."""
+    details = {one.path for one in found if one.method == "get" and one.path.endswith("}")}
+    for one in found:
+        if one.is_internal or one.path not in details:
+            continue
+        if one.method == "get":
+            one.body["responses"]["200"].setdefault("headers", {})["ETag"] = _ETAG
+        elif not one.has("header", "If-Match"):
+            one.body["parameters"].append(IF_MATCH)
 
 
 def add(document: Document, one: Operation) -> None:

@@ -16,6 +16,7 @@ def completed(document: Document) -> Document:
     schemas.portable_patterns(document)
     found = list(_operations(document))
     schemas.require_in_answers(document, found)
+    answers.add_conditions(found)
     for one in found:
         output.add(one)
         answers.add(document, one)

@@ -111,7 +111,7 @@ BY_SCHEMA: Mapping[str, Mapping[str, Any]] = {
         "inputs": {"username": "deploy", "password": "a password"},
     },
     "CredentialType": {"id": 31, "name": "Ticket system", "description": "Its API token"},
-    "CredentialInputs": {
+    "InputFields": {
         "fields": [{"id": "token", "label": "Token", "type": "string", "secret": True}],
         "required": ["token"],
     },

@@ -58,6 +58,8 @@ class Parser(FlaskParser):
 
 
 def _refuse_odd_query(args: "MultiDict[str, str]") -> None:
-    for name, value in args.items(multi=True):
-        if fault := text_fault(name) or text_fault(value):
+    for name, values in args.lists():
+        if fault := next(filter(None, map(text_fault, (name, *values))), None):
             raise InvalidError(FieldError(name.replace("\x00", ""), fault))
+        if len(values) > 1:
+            raise InvalidError(FieldError(name, "is given more than once"))

@@ -1,4 +1,7 @@
-"""JSON as RFC 8259 and PostgreSQL both take it: no NaN, no lone surrogate, no NUL, no endless nesting."""
+"""JSON as RFC 8259 and PostgreSQL both take it.
+
+No NaN, no lone surrogate, no NUL, no endless nesting, and no key twice: which one counts is not defined.
+"""
 
 import json
 import re
@@ -20,13 +23,38 @@ def json_body(req: Request | None = None) -> Any:
     req = req or request
     if not (req.mimetype == "application/json" or req.mimetype.endswith("+json")):
         raise UnsupportedMediaType("the body must be application/json")
+    if req.mimetype_params.get("charset", "utf-8").lower() not in ("utf-8", "utf8"):
+        raise UnsupportedMediaType("JSON is UTF-8 (RFC 8259): no other charset is taken")
+    if req.headers.get("Content-Encoding", "identity").lower() != "identity":
+        raise UnsupportedMediaType("the body must come without a content encoding")
     return parse_json(req.get_data(cache=True))
+
+
+class _Repeating(dict[str, Any]):
+    """An object in which a key stood twice."""
+
+    key = ""
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    made = dict(pairs)
+    if len(made) == len(pairs):
+        return made
+    repeating = _Repeating(made)
+    seen: set[str] = set()
+    for key, _ in pairs:
+        if key in seen:
+            repeating.key = key
+        seen.add(key)
+    return repeating
 
 
 def parse_json(raw: bytes) -> Any:
     """`raw` as JSON; BadRequest says where it is not."""
     try:
-        document = json.loads(raw.decode(), parse_constant=_refuse, parse_float=_finite)
+        document = json.loads(
+            raw.decode(), parse_constant=_refuse, parse_float=_finite, object_pairs_hook=_object
+        )
     except UnicodeDecodeError:
         raise BadRequest("the body is not UTF-8") from None
     except json.JSONDecodeError as error:
@@ -74,6 +102,8 @@ def _first_unstorable(value: Any, pointer: str, depth: int) -> FieldError | None
     if isinstance(value, str):
         fault = text_fault(value)
         return FieldError(pointer, fault) if fault else None
+    if isinstance(value, _Repeating):
+        return FieldError(f"{pointer}/{pointer_token(value.key)}", "is given twice")
     if isinstance(value, dict):
         for key in value:
             if fault := text_fault(key):

@@ -1,6 +1,6 @@
 """Fields and schemas that hold the conventions of every resource."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import marshmallow as ma
@@ -31,7 +31,10 @@ class Timestamp(fields.DateTime):
         moment: datetime = super()._deserialize(value, attr, data, **kwargs)
         if moment.tzinfo is None:
             raise ma.ValidationError("Needs an offset, such as Z.")
-        return moment
+        try:
+            return moment.astimezone(UTC)
+        except OverflowError:  # year 0 or 10000, once in UTC
+            raise ma.ValidationError("Is out of range.") from None
 
 
 class JsonObject(fields.Dict):

@@ -15,8 +15,17 @@ function resolved(node) {
   return node.$ref.slice(2).split("/").reduce((part, key) => part[key], spec);
 }
 
+// Text in which `…` is code: nothing else of Markdown is used in the document.
+function prose(tag, text, properties = {}) {
+  const parts = text.split("`").map((part, place) => place % 2 ? element("code", { textContent: part }) : part);
+  return element(tag, properties, ...parts);
+}
+
 function typeOf(schema) {
   const found = resolved(schema);
+  const choices = found.anyOf || found.oneOf;
+  if (choices) return choices.map(typeOf).join(" | ");
+  if (found.properties && schema.$ref) return schema.$ref.split("/").pop();
   if (found.enum) return found.enum.map((one) => JSON.stringify(one)).join(" | ");
   if (found.type === "array") return `array of ${typeOf(found.items)}`;
   return [].concat(found.type || "any").join(" | ");
@@ -45,8 +54,9 @@ function fieldTable(schema) {
   const required = new Set(found.required || []);
   const rows = fields.map(([name, raw]) => {
     const one = { ...resolved(raw), ...raw };
-    const cells = [name + (required.has(name) ? " *" : ""), typeOf(raw), one.description || ""];
-    return element("tr", {}, ...cells.map((text) => element("td", { textContent: text })));
+    const note = one.deprecated ? `Deprecated. ${one.description || ""}` : one.description || "";
+    const cells = [name + (required.has(name) ? " *" : ""), typeOf(raw)];
+    return element("tr", {}, ...cells.map((text) => element("td", { textContent: text })), prose("td", note));
   });
   return element("table", {}, element("tbody", {}, ...rows));
 }
@@ -100,9 +110,8 @@ function tryIt(path, method, operation, parameters) {
   const form = element("form", {}, ...parameterInputs(parameters));
   if (content) {
     const given = content[mediaType].example ?? example(content[mediaType].schema);
-    const sample = method === "patch" ? {} : given;
     form.append(element("label", { textContent: `Body (${mediaType})` }),
-                element("textarea", { value: JSON.stringify(sample, null, 2), spellcheck: false }));
+                element("textarea", { value: JSON.stringify(given, null, 2), spellcheck: false }));
   }
   form.append(element("button", { textContent: "Send" }));
   form.addEventListener("submit", async (event) => {
@@ -118,12 +127,18 @@ function tryIt(path, method, operation, parameters) {
   return element("div", {}, form, output);
 }
 
+function shown(value) {
+  return typeof value === "string" ? value : JSON.stringify(value, null, 2);
+}
+
 function responses(operation) {
-  return Object.entries(operation.responses || {}).flatMap(([status, raw]) => {
+  return Object.entries(operation.responses || {}).map(([status, raw]) => {
     const one = resolved(raw);
-    const content = Object.entries(one.content || {})[0];
-    const title = element("h4", { textContent: `${status} ${one.description || ""} ${content ? content[0] : ""}` });
-    return [title, content ? fieldTable(content[1].schema) : null];
+    const [kind, media] = Object.entries(one.content || {})[0] || [];
+    const title = prose("summary", `${status} ${one.description || ""}${kind ? ` \`${kind}\`` : ""}`);
+    if (!kind) return element("details", { className: "answer" }, title);
+    const sample = media.example === undefined ? null : element("pre", { textContent: shown(media.example) });
+    return element("details", { className: "answer" }, title, fieldTable(media.schema), sample);
   });
 }
 
@@ -131,16 +146,17 @@ function details(path, method, operation, shared) {
   const summary = element("summary", {},
     element("span", { className: `method ${method}`, textContent: method.toUpperCase() }),
     element("code", { textContent: path }),
-    element("span", { className: "summary", textContent: operation.summary || "" }));
+    prose("span", operation.summary || "", { className: "summary" }));
   const made = element("details", {}, summary);
   made.dataset.words = `${method} ${path} ${operation.summary} ${operation.operationId}`.toLowerCase();
   made.addEventListener("toggle", () => {
     if (made.children.length > 1) return;
     const content = resolved(operation.requestBody).content;
     made.append(element("div", {},
-      element("p", { textContent: operation.description || "" }),
+      prose("p", operation.description || ""),
       content ? fieldTable(Object.values(content)[0].schema) : null,
       tryIt(path, method, operation, [...shared, ...(operation.parameters || [])]),
+      element("h4", { textContent: "Answers" }),
       ...responses(operation)));
   });
   return made;
@@ -148,7 +164,7 @@ function details(path, method, operation, shared) {
 
 function render() {
   document.getElementById("title").textContent = `${spec.info.title} ${spec.info.version}`;
-  document.getElementById("about").textContent = spec.info.description || "";
+  document.getElementById("about").replaceWith(prose("p", spec.info.description || "", { id: "about" }));
   const sections = new Map((spec.tags || []).map((tag) => [tag.name, [tag.description || "", []]]));
   for (const [path, item] of Object.entries(spec.paths)) {
     for (const method of METHODS.filter((one) => item[one])) {
@@ -163,13 +179,32 @@ function render() {
 
 function find(event) {
   const word = event.target.value.toLowerCase();
-  for (const one of document.querySelectorAll("details")) one.hidden = !one.dataset.words.includes(word);
+  for (const one of document.querySelectorAll("section > details")) one.hidden = !one.dataset.words.includes(word);
   for (const section of document.querySelectorAll("section")) {
     section.hidden = !section.querySelector("details:not([hidden])");
   }
 }
 
+// A token of this page's own, which ends within the day.
+async function logIn(event) {
+  event.preventDefault();
+  const [user, password, told] = ["user", "password", "told"].map((id) => document.getElementById(id));
+  const bytes = new TextEncoder().encode(`${user.value}:${password.value}`);
+  const answer = await fetch("/api/v1/tokens", {
+    method: "POST",
+    headers: { Authorization: `Basic ${btoa(String.fromCharCode(...bytes))}`, "Content-Type": "application/json" },
+    body: JSON.stringify({ description: "API page", expires_at: new Date(Date.now() + 864e5).toISOString() }),
+  });
+  const body = await answer.json();
+  if (answer.ok) {
+    document.getElementById("token").value = body.token;
+    password.value = "";
+  }
+  told.textContent = answer.ok ? `Logged in as ${user.value} until ${body.expires_at}.` : body.detail;
+}
+
 async function start() {
+  document.getElementById("login").addEventListener("submit", logIn);
   try {
     spec = await (await fetch("/api/v1/openapi.json")).json();
     render();

@@ -35,7 +35,7 @@ InputsSchema = Schema.from_dict(
         ),
         "required": fields.List(fields.String(validate=_IDENTIFIER), load_default=list),
     },
-    name="CredentialInputsSchema",
+    name="InputFieldsSchema",
 )
 
 

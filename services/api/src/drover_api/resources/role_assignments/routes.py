@@ -6,7 +6,7 @@ from flask import Response
 
 from drover_api.access.principal import current_principal
 from drover_api.http.blueprint import PREFIX, PublicBlueprint
-from drover_api.http.etags import detail
+from drover_api.http.etags import check_if_match, detail
 from drover_api.http.pages import page_schema
 from drover_api.http.unit import session
 from drover_api.resources.role_assignments import service
@@ -49,4 +49,6 @@ def get_role_assignment(assignment_id: int) -> Response:
 @blp.response(204)
 def delete_role_assignment(assignment_id: int) -> None:
     """Revoke a role"""
+    found = service.get_assignment(session(), current_principal(), assignment_id)
+    check_if_match(RoleAssignmentSchema().dump(found))
     service.revoke(session(), current_principal(), assignment_id)

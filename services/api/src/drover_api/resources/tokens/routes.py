@@ -10,7 +10,7 @@ from drover_api.deps import deps
 from drover_api.http.arguments import load
 from drover_api.http.blueprint import PREFIX, ApiBlueprint, PublicBlueprint
 from drover_api.http.body import json_body
-from drover_api.http.etags import detail
+from drover_api.http.etags import check_if_match, detail
 from drover_api.http.pages import page_schema
 from drover_api.http.unit import session
 from drover_api.resources.routes import json_request
@@ -52,4 +52,5 @@ def get_token(token_id: int) -> Response:
 @blp.response(204)
 def delete_token(token_id: int) -> None:
     """Revoke a token"""
+    check_if_match(TokenSchema().dump(service.own_token(session(), current_principal(), token_id)))
     service.revoke_token(session(), current_principal(), token_id)

@@ -5,7 +5,7 @@ import re
 import shlex
 from typing import Any
 
-from drover_api.resources.inventories.importing.parsed import Parsed, ParsedGroup, wrong
+from drover_api.resources.inventories.importing.parsed import Parsed, ParsedGroup, is_number, wrong
 from drover_api.resources.inventories.importing.patterns import expand
 from drover_api.resources.inventories.schemas import RESERVED_GROUPS
 
@@ -106,4 +106,4 @@ def _is_json(value: Any) -> bool:
         return all(isinstance(key, str) and _is_json(item) for key, item in value.items())
     if isinstance(value, list):
         return all(map(_is_json, value))
-    return value is None or type(value) in (str, int, float, bool)
+    return value is None or isinstance(value, (str, bool)) or is_number(value)

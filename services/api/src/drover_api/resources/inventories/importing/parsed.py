@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from math import isfinite
 from typing import Any
 
 from drover_shared.domain.errors import FieldError, InvalidError
@@ -9,6 +10,7 @@ from drover_shared.domain.errors import FieldError, InvalidError
 from drover_api.resources.inventories.schemas import RESERVED_GROUPS, group_name_fault, host_name_fault
 
 MAX_HOSTS = 100_000  # a range may name millions
+MAX_INTEGER_BITS = 4096  # Python writes no integer of more than 4300 digits
 
 
 @dataclass(slots=True)
@@ -46,6 +48,13 @@ class Parsed:
             if len(self.hosts) >= MAX_HOSTS:
                 raise wrong(f"{where}: more than {MAX_HOSTS} hosts")
         self.hosts.setdefault(name, {}).update(variables)
+
+
+def is_number(value: object) -> bool:
+    """Whether `value` is a number that JSON and PostgreSQL's numeric both take."""
+    if isinstance(value, float):
+        return isfinite(value)
+    return isinstance(value, int) and value.bit_length() <= MAX_INTEGER_BITS
 
 
 def wrong(detail: str) -> InvalidError:

@@ -2,12 +2,11 @@
 
 from collections.abc import Mapping
 from datetime import date, datetime
-from math import isfinite
 from typing import Any
 
 import yaml
 
-from drover_api.resources.inventories.importing.parsed import Parsed, ParsedGroup, wrong
+from drover_api.resources.inventories.importing.parsed import Parsed, ParsedGroup, is_number, wrong
 from drover_api.resources.inventories.importing.patterns import expand
 
 MAX_NODES = 2_000_000  # aliases can multiply a small text
@@ -88,10 +87,10 @@ def _key(key: Any, where: str) -> str:
 def _scalar(value: Any, where: str) -> Any:
     if isinstance(value, (datetime, date)):
         return value.isoformat()
-    if isinstance(value, float) and not isfinite(value):
-        raise wrong(f"{where}: not a finite number")
-    if value is None or isinstance(value, (str, int, float, bool)):
+    if value is None or isinstance(value, (str, bool)) or is_number(value):
         return value
+    if isinstance(value, (int, float)):
+        raise wrong(f"{where}: a number that is not finite, or too large")
     raise wrong(f"{where}: a {type(value).__name__} cannot be stored")
 
 
