@@ -8,7 +8,7 @@ from support.chaos import SETTINGS, Chaos
 from support.fleet import Fleet
 
 SEED = 20
-FAULTS, JOBS = 12, 6
+FAULTS, JOBS = 8, 5
 
 
 @pytest.mark.e2e

@@ -42,7 +42,8 @@ def quiet_celery() -> None:
 
     for chatty in ("celery.app.trace", "celery.worker.strategy"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
-    logging.getLogger("celery.worker").addFilter(brief)
+    for chatty in ("celery.worker", "celery.worker.consumer.consumer"):  # a filter holds for no child
+        logging.getLogger(chatty).addFilter(brief)
 
 
 class Listener:
