@@ -37,7 +37,7 @@ from support.servers import S3_KEYS, StackServers
 from support.services import ServiceProcess, service_env
 from support.waiting import eventually
 
-TEMPLATES = 100
+TEMPLATES, USERS = 10_000, 1_000
 # One in a thousand of the million still waits or runs; the rest has ended, a second after the other.
 _FILL = text("""
     INSERT INTO jobs (name, organization_id, job_template_id, inventory_id, project_id, inventory_snapshot_id,
@@ -58,6 +58,15 @@ _TEMPLATES = text("""
     FROM job_templates, generate_series(2, :templates) AS n WHERE id = :template
 """)
 
+# Every user may execute a hundred templates, each of them another hundred.
+_USERS = text("""
+    INSERT INTO users (username) SELECT 'user-' || n FROM generate_series(1, :users) AS n;
+    INSERT INTO role_assignments (role, resource_type, resource_id, user_id)
+    SELECT 'execute', 'job_template', :template + (users.id * 97 + n * 100) % :templates, users.id
+    FROM users, generate_series(0, 99) AS n WHERE username LIKE 'user-%'
+    ON CONFLICT DO NOTHING;
+""")
+
 
 @dataclass(frozen=True)
 class Case:
@@ -74,13 +83,14 @@ def fill(deps: Deps, jobs: int) -> tuple[int, int]:
     """The world and its jobs; returns a template's id and a job's."""
     with deps.sessions.begin() as db:
         ensure_built_ins(db)
-        users = {name: User(username=name) for name in ("admin", "member", "executor")}
+        users = {name: User(username=name) for name in ("admin", "member")}
         users["admin"].is_superuser = True
         db.add_all(users.values())
         world = make_world(db, allow_simultaneous=True)
         db.execute(_TEMPLATES, {"templates": TEMPLATES, "template": world.template_id})
         grant(db, "member", "admin", "organization", world.organization_id)
-        grant(db, "executor", "execute", "job_template", world.template_id)
+        many = {"users": USERS, "templates": TEMPLATES, "template": world.template_id}
+        db.execute(_USERS, many)
         snapshot = db.scalar(
             text(
                 "INSERT INTO inventory_snapshots (inventory_id, version, manifest) VALUES (:id, 1, '{}')"
@@ -111,7 +121,9 @@ def cases(template: int, job: int) -> list[Case]:
         Case("detail", "admin", "GET", f"/jobs/{job // 2}"),
         Case("list", "admin", "GET", "/jobs"),
         Case("list, of an organization", "member", "GET", "/jobs"),
-        Case("list, of a template's users", "executor", "GET", "/jobs"),
+        Case("list, of 100 templates' user", "user-7", "GET", "/jobs"),
+        Case("templates, of their user", "user-7", "GET", "/job-templates"),
+        Case("templates", "admin", "GET", "/job-templates"),
         Case("list, failed", "admin", "GET", "/jobs?status=failed"),
         Case("list, of a template", "admin", "GET", f"/jobs?job_template_id={template}"),
         Case("launch", "admin", "POST", "/jobs", {"job_template_id": template}),
@@ -222,7 +234,7 @@ def serving(settings: ApiSettings, home: Path, port: int) -> Iterator[str]:
             except httpx.TransportError:
                 return False
 
-        eventually("the API answers", answers, 30)
+        eventually("the API answers", answers, 120)
         yield url
 
 
@@ -242,9 +254,9 @@ def measure(servers: StackServers, home: Path, options: argparse.Namespace) -> N
     )
     deps = make_deps(settings)
     template, job = fill(deps, options.jobs)
-    tokens = {name: token_for(deps, name) for name in ("admin", "member", "executor")}
+    tokens = {name: token_for(deps, name) for name in ("admin", "member", "user-7")}
     client = create_app(deps).test_client()
-    print(f"{options.jobs:,} jobs, {TEMPLATES} templates")
+    print(f"{options.jobs:,} jobs, {TEMPLATES:,} templates, {USERS:,} users")
     with serving(settings, home, choose_port(None, set(servers.ports.values()), random.Random())) as url:
         for case in cases(template, job):
             token = tokens[case.who]

@@ -95,6 +95,23 @@ def test_no_other_origin_is_let_in(browser: FlaskClient) -> None:
         assert not [name for name, _ in answer.headers if name.startswith("Access-Control-")]
 
 
+def test_an_origin_that_the_operator_names_is_let_in_without_cookies(api_deps: Deps) -> None:
+    origin = "https://console.example.com"
+    app = create_app(replace(api_deps, settings=replace(api_deps.settings, cors_origins=(origin,))))
+    asks = {"Origin": origin, "Access-Control-Request-Method": "PATCH"}
+    preflight = app.test_client().options("/api/v1/organizations/1", headers=asks)
+    assert preflight.status_code == 204
+    assert "PATCH" in preflight.headers["Access-Control-Allow-Methods"]
+    token = {"Authorization": f"Bearer {token_for(api_deps, 'admin')}"}
+    read = app.test_client().get("/api/v1/me", headers={"Origin": origin, **token})
+    assert (read.status_code, read.headers["Access-Control-Allow-Origin"]) == (200, origin)
+    other = app.test_client().get("/api/v1/me", headers={"Origin": "https://evil.example.com", **token})
+    assert "Origin" in other.headers["Vary"]
+    for answer in (preflight, read, other):
+        assert "Access-Control-Allow-Credentials" not in answer.headers
+    assert "Access-Control-Allow-Origin" not in other.headers
+
+
 def test_a_token_that_asks_too_often_waits(api_deps: Deps) -> None:
     app = create_app(replace(api_deps, settings=replace(api_deps.settings, requests_per_second=1)))
     busy, other = (Api(app.test_client(), token_for(api_deps, "admin")) for _ in range(2))

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 import redis
 from drover_api.deps import Deps
+from drover_shared.db.credential_snapshots import freeze
 from drover_shared.db.models import Activity, Job
 from drover_shared.db.transitions import move_run
 from drover_shared.domain.states import RunState
@@ -138,7 +139,9 @@ def test_credentials_are_given_in_clear_while_the_run_lives_and_each_read_is_aud
             secrets=api_deps.vault.encrypt({"password": "s3cret"}),
             secret_names=["password"],
         )
-        db.get_one(Job, queued.job_id).credential_ids = [credential_id]
+        job = db.get_one(Job, queued.job_id)
+        job.credential_ids = [credential_id]
+        job.credential_snapshot_ids = freeze(db, [credential_id])
     run = executor.claim(queued)
     answer = run.get(f"/credentials/{credential_id}").get_json()
     assert answer["inputs"] == {"username": "AKIA", "password": "s3cret"}

@@ -32,8 +32,16 @@ def test_all_secrets_end_under_the_first_key(engine: Engine) -> None:
             for n in range(BATCH + 5)
         )
         db.add(Credential(name="empty", credential_type_id=kind.id))
-    assert rotate(sessions, Vault([new, old])) == {"credentials": BATCH + 5, "jobs": 0}
-    assert rotate(sessions, Vault([new, old])) == {"credentials": 0, "jobs": 0}
+    assert rotate(sessions, Vault([new, old])) == {
+        "credentials": BATCH + 5,
+        "credential_snapshots": 0,
+        "jobs": 0,
+    }
+    assert rotate(sessions, Vault([new, old])) == {
+        "credentials": 0,
+        "credential_snapshots": 0,
+        "jobs": 0,
+    }
     alone = Vault([new])
     with sessions() as db:
         for row in db.scalars(select(Credential).where(Credential.secrets.is_not(None))):

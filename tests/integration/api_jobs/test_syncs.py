@@ -129,12 +129,16 @@ def test_a_failed_sync_fails_its_jobs_with_its_reason(site: Site) -> None:
 
 def test_a_canceled_sync_cancels_its_jobs(site: Site) -> None:
     job = site.launch()
-    assert site.admin.post(f"/jobs/{job['waits_for_job_id']}/cancel").status_code == 202
+    sync = f"/jobs/{job['waits_for_job_id']}"
+    other = site.launch()
+    assert site.admin.post(f"/jobs/{other['id']}/cancel").status_code == 202
+    assert site.admin.post(f"{sync}/cancel").status_code == 202
     again = site.launch()
     assert again["waits_for_job_id"] != job["waits_for_job_id"]
-    site.tick.run()
     assert site.job(job["id"])["status"] == "canceled"
     assert site.job(again["id"])["status"] == "pending"
+    assert site.admin.delete(sync).status_code == 204
+    assert site.job(other["id"])["waits_for_job_id"] is None
 
 
 def test_a_sync_that_ends_unseen_is_settled_by_the_tick(site: Site) -> None:

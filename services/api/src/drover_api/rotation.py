@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from drover_shared.db.models import Credential, Job
+from drover_shared.db.models import Credential, CredentialSnapshot, Job
 from sqlalchemy import or_, select, update
 from sqlalchemy.orm import InstrumentedAttribute, Session, sessionmaker
 
@@ -20,6 +20,7 @@ def rotate(sessions: "sessionmaker[Session]", vault: Vault) -> dict[str, int]:
     """
     return {
         "credentials": _all(sessions, lambda db, after: _credentials(db, vault, after)),
+        "credential_snapshots": _all(sessions, lambda db, after: _snapshots(db, vault, after)),
         "jobs": _all(sessions, lambda db, after: _jobs(db, vault, after)),
     }
 
@@ -43,6 +44,18 @@ def _credentials(db: Session, vault: Vault, after: int) -> list[int]:
         fresh = {"secrets": vault.encrypt(vault.decrypt(secrets)), "key_id": vault.key_id}
         unchanged = {"modified_at": Credential.modified_at}
         db.execute(update(Credential).where(Credential.id == row_id).values(**fresh, **unchanged))
+    return [row.id for row in rows]
+
+
+def _snapshots(db: Session, vault: Vault, after: int) -> list[int]:
+    stale = or_(CredentialSnapshot.key_id.is_(None), CredentialSnapshot.key_id != vault.key_id)
+    held = select(CredentialSnapshot.id, CredentialSnapshot.secrets).where(
+        CredentialSnapshot.secrets.is_not(None), stale
+    )
+    rows = db.execute(_next(held, CredentialSnapshot.id, after)).all()
+    for row_id, secrets in rows:
+        fresh = {"secrets": vault.encrypt(vault.decrypt(secrets)), "key_id": vault.key_id}
+        db.execute(update(CredentialSnapshot).where(CredentialSnapshot.id == row_id).values(**fresh))
     return [row.id for row in rows]
 
 

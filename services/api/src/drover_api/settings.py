@@ -1,13 +1,28 @@
 """Settings of the API, read once by its entry point."""
 
+import re
 from dataclasses import dataclass, field
 
-from drover_shared.settings import Environment, LogSettings, S3Settings, lease_seconds
+from drover_shared.settings import Environment, LogSettings, S3Settings, SettingsError, lease_seconds
+
+_ORIGIN = re.compile(r"https?://[A-Za-z0-9.-]+(?::[0-9]{1,5})?")
 
 
 def secret_keys(env: Environment) -> tuple[str, ...]:
     """DROVER_SECRET_KEYS, which has no default."""
     return env.words("DROVER_SECRET_KEYS", env.text("DROVER_SECRET_KEYS"))
+
+
+def origins(env: Environment) -> tuple[str, ...]:
+    """DROVER_API_CORS_ORIGINS: none unless it names some, each as a browser writes it."""
+    named = env.text("DROVER_API_CORS_ORIGINS", "").split(",")
+    found = tuple(origin.strip() for origin in named if origin.strip())
+    for origin in found:
+        if not _ORIGIN.fullmatch(origin):
+            raise SettingsError(
+                f"DROVER_API_CORS_ORIGINS: {origin!r} is no origin such as https://example.com"
+            )
+    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +45,7 @@ class ApiSettings:
     threads: int = 16
     trusted_proxies: int = 0
     requests_per_second: int = 0
+    cors_origins: tuple[str, ...] = ()
     lease_seconds: int = 300
     heartbeat_seconds: int = 5
     log: LogSettings = field(default_factory=LogSettings)
@@ -48,6 +64,7 @@ class ApiSettings:
             threads=env.integer("DROVER_API_THREADS", 16, 1, 256),
             trusted_proxies=env.integer("DROVER_API_TRUSTED_PROXIES", 0, 0, 8),
             requests_per_second=env.integer("DROVER_API_REQUESTS_PER_SECOND", 500, 0, 100_000),
+            cors_origins=origins(env),
             lease_seconds=lease_seconds(env),
             heartbeat_seconds=env.integer("DROVER_HEARTBEAT_SECONDS", 5, 1, 600),
             log=LogSettings.read(env),

@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from drover_shared.db.models import Credential, CredentialType, Executor, Job, JobRun
+from drover_shared.db.models import Credential, CredentialSnapshot, Executor, Job, JobRun
 from drover_shared.domain.errors import NotFoundError
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -21,29 +21,30 @@ _PLACEHOLDER = re.compile(r"\{\{\s*([A-Za-z_][A-Za-z0-9_]*)\s*\}\}")
 def credential(
     session: Session, run: JobRun, credential_id: int, open_secrets: OpenSecrets
 ) -> dict[str, Any]:
-    """All fields of a credential, secrets in clear, and its type's injectors filled in.
+    """All fields of a credential as the launch froze it, secrets in clear, and its injectors filled in.
 
     Raises NotFoundError where the run's job does not use it, or it was deleted since the launch.
     """
     job = session.get_one(Job, run.job_id)
-    found = session.execute(
-        select(Credential, CredentialType)
-        .join(CredentialType, CredentialType.id == Credential.credential_type_id)
-        .where(Credential.id == credential_id)
+    organization_id = select(Credential.organization_id).where(Credential.id == credential_id)
+    held = session.scalars(
+        select(CredentialSnapshot).where(
+            CredentialSnapshot.credential_id == credential_id,
+            CredentialSnapshot.id.in_(job.credential_snapshot_ids),
+        )
     ).one_or_none()
-    if found is None or credential_id not in used_credentials(job):
+    if held is None or credential_id not in used_credentials(job):
         raise NotFoundError("This run uses no such credential.")
-    held, kind = found
     stored = {**held.inputs, **({} if held.secrets is None else open_secrets(held.secrets))}
     prompted = {} if job.credential_secrets is None else open_secrets(job.credential_secrets)
-    inputs = with_prompted(stored, held.asked_names, prompted.get(str(held.id), {}))
-    _audit(session, run, held)
+    inputs = with_prompted(stored, held.asked_names, prompted.get(str(credential_id), {}))
+    _audit(session, run, credential_id, session.scalar(organization_id))
     return {
-        "id": held.id,
-        "type": kind.namespace,
+        "id": credential_id,
+        "type": held.namespace,
         "name": held.name,
         "inputs": inputs,
-        "injectors": injected(kind.injectors, inputs),
+        "injectors": injected(held.injectors, inputs),
     }
 
 
@@ -86,14 +87,14 @@ def _text(value: Any) -> str:
     return "" if value is None else str(value)
 
 
-def _audit(session: Session, run: JobRun, held: Credential) -> None:
+def _audit(session: Session, run: JobRun, credential_id: int, organization_id: int | None) -> None:
     name = session.scalars(select(Executor.name).where(Executor.id == run.executor_id)).one_or_none()
     record(
         session,
         f"executor:{name or 'unknown'}",
         "read_secret",
         "credential",
-        held.id,
-        organization_id=held.organization_id,
+        credential_id,
+        organization_id=organization_id,
         changes={"job_id": [None, run.job_id], "job_run_id": [None, str(run.id)]},
     )

@@ -1,6 +1,7 @@
 """Canceling a job."""
 
 from drover_shared.db.models import Job, JobRun
+from drover_shared.db.project_syncs import settle
 from drover_shared.db.transitions import move_job, move_run
 from drover_shared.domain.errors import ConflictError
 from drover_shared.domain.reasons import SENTENCES, Reason
@@ -36,6 +37,7 @@ def cancel(session: Session, principal: Principal, job_id: int) -> Job:
             error_reason=Reason.CANCELED,
             error_detail=SENTENCES[Reason.CANCELED],
         )
+        settle(session, job.id)
     session.refresh(job)
     return job
 

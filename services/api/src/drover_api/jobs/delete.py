@@ -16,6 +16,7 @@ from drover_shared.db.models import (
     RunEventProgress,
     RunLogProgress,
 )
+from drover_shared.db.project_syncs import settle
 from drover_shared.domain.errors import ConflictError
 from drover_shared.domain.states import FINAL_JOB_STATUSES
 from drover_shared.objects import chunk_key
@@ -51,6 +52,7 @@ def delete(session: Session, principal: Principal, job_id: int, delete_objects: 
     job: Job = find(session, Job, principal, ADMIN, job_id, lock=True)
     if job.status not in FINAL_JOB_STATUSES:
         raise ConflictError(f"The job is {job.status}: cancel it first.")
+    settle(session, job_id)
     run_ids = list(session.scalars(select(JobRun.id).where(JobRun.job_id == job_id)))
     _refuse_while_arriving(session, run_ids)
     delete_objects(_log_objects(session, run_ids))

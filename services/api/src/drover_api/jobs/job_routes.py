@@ -15,6 +15,7 @@ from drover_api.access.roles import ADMIN, READ
 from drover_api.deps import deps
 from drover_api.http.blueprint import PublicBlueprint
 from drover_api.http.etags import check_if_match, detail
+from drover_api.http.fields import instance
 from drover_api.http.pages import PageQuery, page_schema, paginate
 from drover_api.http.unit import after_commit, session
 from drover_api.jobs import queries
@@ -43,7 +44,7 @@ def list_jobs(filters: dict[str, Any]) -> dict[str, Any]:
 def get_job(job_id: int) -> Response:
     """A job (specification 2.5), with the reason while it waits"""
     job = find(session(), Job, current_principal(), READ, job_id)
-    return detail(JobDetailSchema(), _document(job))
+    return detail(instance(JobDetailSchema), _document(job))
 
 
 @blp.post("/jobs/<id:job_id>/cancel")
@@ -56,7 +57,7 @@ def cancel_job(job_id: int) -> Response:
         after_commit(lambda: ring_state(client, run_id))
     if job.status == JobStatus.CANCELED:
         ring_scheduler(job.id)
-    return detail(JobDetailSchema(), _document(job), HTTPStatus.ACCEPTED)
+    return detail(instance(JobDetailSchema), _document(job), HTTPStatus.ACCEPTED)
 
 
 @blp.delete("/jobs/<id:job_id>")
@@ -64,7 +65,7 @@ def cancel_job(job_id: int) -> Response:
 def delete_job(job_id: int) -> None:
     """Delete a finished job with its runs, events, host summaries and log"""
     job = find(session(), Job, current_principal(), ADMIN, job_id)
-    check_if_match(JobDetailSchema().dump(_document(job)))
+    check_if_match(instance(JobDetailSchema).dump(_document(job)))
     delete(session(), current_principal(), job_id, deps().objects.delete_many)
 
 
@@ -85,7 +86,7 @@ def list_job_runs(args: dict[str, Any], job_id: int) -> dict[str, Any]:
 def get_job_run(run_id: UUID) -> Response:
     """One attempt (specification 2.6)"""
     run = queries.visible_run(session(), current_principal(), run_id)
-    return detail(RunSchema(), run_documents(session(), [run])[0])
+    return detail(instance(RunSchema), run_documents(session(), [run])[0])
 
 
 def _document(job: Job) -> dict[str, Any]:

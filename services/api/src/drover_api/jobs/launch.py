@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from drover_shared.db.credential_snapshots import freeze
 from drover_shared.db.models import Job, JobTemplate, Project
 from drover_shared.domain.errors import InvalidError
 from drover_shared.domain.variables import merged_extra_vars
@@ -41,6 +42,7 @@ class _Builder:
     def __init__(self, session: Session, principal: Principal, seal: Seal) -> None:
         self._session, self._principal, self._seal = session, principal, seal
         self._prepared: dict[int, resolve.Prepared] = {}
+        self._snapshots: dict[tuple[int | None, ...], list[int]] = {}
         self._inventories: dict[int, resolve.FrozenInventory] = {}
 
     def job(self, command: LaunchCommand) -> Job:
@@ -66,6 +68,9 @@ class _Builder:
             execution_environment_id=environment["id"],
             environment=environment,
             credential_ids=credential_ids,
+            credential_snapshot_ids=self._credentials(
+                *credential_ids, project.credential_id, environment["credential_id"], frozen.credential_id
+            ),
             credential_secrets=self._seal(command.secrets) if command.secrets else None,
             **_variables(command, template, self._seal),
             **_settings(command, template),
@@ -79,6 +84,12 @@ class _Builder:
             found = resolve.prepared(self._session, self._principal, command)
             self._prepared[command.job_template_id] = found
         return self._prepared[command.job_template_id]
+
+    def _credentials(self, *ids: int | None) -> list[int]:
+        """Everything secret that a run may read, as it is now."""
+        if ids not in self._snapshots:
+            self._snapshots[ids] = freeze(self._session, (one for one in ids if one is not None))
+        return self._snapshots[ids]
 
     def _inventory(self, inventory_id: int) -> resolve.FrozenInventory:
         if inventory_id not in self._inventories:

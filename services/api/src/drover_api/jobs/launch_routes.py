@@ -12,6 +12,7 @@ from drover_api.http.arguments import load
 from drover_api.http.blueprint import PREFIX, PublicBlueprint
 from drover_api.http.body import json_body
 from drover_api.http.etags import detail
+from drover_api.http.fields import instance
 from drover_api.http.idempotency import idempotent
 from drover_api.http.unit import session
 from drover_api.jobs.after import ring_scheduler
@@ -55,7 +56,7 @@ def launch_job(body: dict[str, Any]) -> Response:
 @blp.response(HTTPStatus.CREATED, JobDetailSchema)
 def relaunch_job(job_id: int) -> Response:
     """Launch a finished job again, with the same resolved inputs; without a body, on all of its hosts"""
-    body = load(RelaunchSchema(), json_body() if request.get_data(cache=True) else {})
+    body = load(instance(RelaunchSchema), json_body() if request.get_data(cache=True) else {})
     seal = deps().vault.encrypt
     return _accepted(
         relaunch(session(), current_principal(), job_id, body["hosts"], body["credential_secrets"], seal)
@@ -82,4 +83,4 @@ def _accepted(job: Job, *, deprecated: bool = False) -> Response:
     headers = {"Location": f"{PREFIX}/jobs/{job.id}"}
     if deprecated:
         headers["Deprecation"] = DEPRECATED_SINCE
-    return detail(JobDetailSchema(), document, HTTPStatus.CREATED, headers)
+    return detail(instance(JobDetailSchema), document, HTTPStatus.CREATED, headers)

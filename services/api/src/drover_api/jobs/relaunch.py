@@ -3,6 +3,7 @@
 from typing import Any
 from uuid import UUID
 
+from drover_shared.db.credential_snapshots import freeze
 from drover_shared.db.models import Credential, Job, JobHostSummary, JobRun, JobTemplate
 from drover_shared.domain.errors import ConflictError
 from drover_shared.domain.states import FINAL_JOB_STATUSES, JobKind
@@ -12,6 +13,7 @@ from sqlalchemy.orm import Session
 from drover_api.access.principal import Principal
 from drover_api.access.require import find, require
 from drover_api.access.roles import EXECUTE, USE
+from drover_api.internal.credentials import used_credentials
 from drover_api.jobs.launch import Seal
 from drover_api.jobs.prompted import Prompted, check_prompted
 from drover_api.jobs.resolve import template_credentials
@@ -70,6 +72,7 @@ def relaunch(
         values["limit"] = _limit(session, original, hosts)
     again = Job(
         **values,
+        credential_snapshot_ids=freeze(session, used_credentials(original)),
         credential_secrets=seal(secrets) if secrets else None,
         launched_by_id=principal.user_id,
         launch_type="relaunch",

@@ -114,6 +114,11 @@ class FrozenInventory:
     snapshot_id: int
     project: dict[str, Any] | None
 
+    @property
+    def credential_id(self) -> int | None:
+        """What its project is read with."""
+        return None if self.project is None else self.project["scm_credential_id"]
+
 
 def frozen_inventory(session: Session, inventory_id: int) -> FrozenInventory:
     """An inventory as it is now, without reading what may be megabytes where others have launched it."""

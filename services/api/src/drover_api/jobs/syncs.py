@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any
 
+from drover_shared.db.credential_snapshots import freeze
 from drover_shared.db.models import Job, Project
 from drover_shared.domain.states import JobKind, JobStatus
 from sqlalchemy import ColumnElement, and_, func, or_, select
@@ -89,7 +90,7 @@ def _next_sync(
 
     Where somebody else makes one at the same moment, this waits for their commit and takes theirs.
     """
-    values = _values(principal, project, launch_type)
+    values = _values(session, principal, project, launch_type)
     found = select(Job.id).where(
         Job.kind == JobKind.PROJECT_SYNC,
         Job.project_id == project.id,
@@ -109,13 +110,14 @@ def _next_sync(
     raise RuntimeError(f"no sync of project {project.id} could be made or found")
 
 
-def _values(principal: Principal, project: Project, launch_type: str) -> dict[str, Any]:
+def _values(session: Session, principal: Principal, project: Project, launch_type: str) -> dict[str, Any]:
     return {
         "kind": JobKind.PROJECT_SYNC,
         "name": f"Sync of {project.name}",
         "organization_id": project.organization_id,
         "project_id": project.id,
         "project": frozen_project(project) | {"scm_revision": None},
+        "credential_snapshot_ids": freeze(session, [project.credential_id] if project.credential_id else []),
         "inventory_id": 0,
         "playbook": "",
         "launched_by_id": principal.user_id,

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import marshmallow as ma
 from marshmallow import fields
 
 from drover_api.http.fields import Schema, Timestamp, identifier, name, text
@@ -33,9 +32,10 @@ class StampedOut(Schema):
     created_at = Timestamp(dump_only=True)
     modified_at = Timestamp(dump_only=True)
 
-    @ma.post_dump
-    def _stamps_last(self, document: dict[str, Any], **_kwargs: Any) -> dict[str, Any]:
+    def __init__(self, **kwargs: Any) -> None:
         """Inherited fields come first; people look for the name there."""
-        for stamp in ("created_at", "modified_at"):
-            document[stamp] = document.pop(stamp)
-        return document
+        super().__init__(**kwargs)
+        for known in (self.fields, self.dump_fields):
+            for stamp in ("created_at", "modified_at"):
+                if stamp in known:
+                    known[stamp] = known.pop(stamp)

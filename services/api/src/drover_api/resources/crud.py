@@ -20,6 +20,7 @@ from drover_api.activity import difference, record
 from drover_api.http.arguments import load
 from drover_api.http.body import pointer_token
 from drover_api.http.etags import check_if_match
+from drover_api.http.fields import instance
 from drover_api.http.merge import merge_patch
 from drover_api.http.pages import PAGE_FIELDS, NameQuery, Orders, PageQuery, contains, paginate
 
@@ -61,7 +62,7 @@ class Resource:
     def writable(self, db: Session, row: Any) -> Values:
         """The document that PATCH merges into: `row` in the shape of `body`, secrets masked."""
         del db
-        document: Values = self.body().dump(row)
+        document: Values = instance(self.body).dump(row)
         return document
 
     def may_create(self, db: Session, principal: Principal, values: Values) -> None:
@@ -108,7 +109,7 @@ class Resource:
         return self.present(db, [self._find(db, principal, READ, row_id)])[0]
 
     def create(self, db: Session, principal: Principal, body: Any) -> Any:
-        values = load(self.body(), self.normalized(_object(body)))
+        values = load(instance(self.body), self.normalized(_object(body)))
         self.may_create(db, principal, values)
         self._check_references(db, principal, values, None)
         self.check(db, principal, values, None)
@@ -126,8 +127,8 @@ class Resource:
         check_if_match(self.dump(db, row))
         current = self.writable(db, row)
         given = self.normalized(_object(patch))
-        _refuse_unknown(given, self.body())
-        values = load(self.body(), merge_patch(current, given))
+        _refuse_unknown(given, instance(self.body))
+        values = load(instance(self.body), merge_patch(current, given))
         self._check_owner(db, principal, values, row)
         self._check_references(db, principal, values, row)
         self.check(db, principal, values, row)
@@ -166,7 +167,7 @@ class Resource:
 
     def dump(self, db: Session, row: Any) -> Values:
         """What a client sees of `row`."""
-        document: Values = self.out().dump(self.present(db, [row])[0])
+        document: Values = instance(self.out).dump(self.present(db, [row])[0])
         return document
 
     # Inside

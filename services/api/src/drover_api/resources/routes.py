@@ -11,6 +11,7 @@ from drover_api.access.principal import current_principal
 from drover_api.http.blueprint import PREFIX, PublicBlueprint
 from drover_api.http.body import json_body
 from drover_api.http.etags import detail
+from drover_api.http.fields import instance
 from drover_api.http.pages import page_schema
 from drover_api.http.unit import session
 from drover_api.resources.crud import Resource
@@ -80,9 +81,9 @@ def add_list(blp: PublicBlueprint, resource: Resource, plural: str, path: str) -
 def add_create(blp: PublicBlueprint, resource: Resource, singular: str, path: str) -> None:
     def view() -> Response:
         made = resource.create(session(), current_principal(), json_body())
-        document = resource.out().dump(made)
+        document = instance(resource.out).dump(made)
         location = {"Location": f"{PREFIX}{path}/{document['id']}"}
-        return detail(resource.out(), made, HTTPStatus.CREATED, location)
+        return detail(instance(resource.out), made, HTTPStatus.CREATED, location)
 
     named_view(view, f"create_{singular}", f"Create {_a(singular)}")
     answers = blp.response(201, resource.out, headers=ETAG, example=resource.example)
@@ -92,10 +93,12 @@ def add_create(blp: PublicBlueprint, resource: Resource, singular: str, path: st
 
 def add_detail(blp: PublicBlueprint, resource: Resource, singular: str, path: str) -> None:
     def read(**of: int) -> Response:
-        return detail(resource.out(), resource.get(session(), current_principal(), of["id"]))
+        return detail(instance(resource.out), resource.get(session(), current_principal(), of["id"]))
 
     def change(**of: int) -> Response:
-        return detail(resource.out(), resource.change(session(), current_principal(), of["id"], json_body()))
+        return detail(
+            instance(resource.out), resource.change(session(), current_principal(), of["id"], json_body())
+        )
 
     def remove(**of: int) -> Response:
         resource.delete(session(), current_principal(), of["id"])

@@ -33,6 +33,7 @@ from drover_shared.db.models.output import (
 )
 from drover_shared.db.models.templates import (
     Credential,
+    CredentialSnapshot,
     CredentialType,
     JobTemplate,
     JobTemplateCredential,
@@ -45,6 +46,7 @@ __all__ = [
     "Base",
     "BrowserSession",
     "Credential",
+    "CredentialSnapshot",
     "CredentialType",
     "DeadLetter",
     "ExecutionEnvironment",

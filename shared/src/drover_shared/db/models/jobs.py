@@ -99,7 +99,7 @@ class Job(Base):
     job_template_id: Mapped[int | None]
     kind: Mapped[str] = mapped_column(server_default="playbook")
     status: Mapped[str] = mapped_column(server_default="pending")
-    waits_for_job_id: Mapped[int | None] = mapped_column(ForeignKey("jobs.id"))  # a sync of its project
+    waits_for_job_id: Mapped[int | None] = mapped_column(ForeignKey("jobs.id", ondelete="SET NULL"))  # a sync
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     started_at: Mapped[datetime | None]
     finished_at: Mapped[datetime | None]
@@ -124,6 +124,7 @@ class Job(Base):
     inventory_project: Mapped[Any | None] = mapped_column(JSONB)  # as `project`; None: not another one
     playbook: Mapped[str]
     credential_ids: Mapped[BigInts]
+    credential_snapshot_ids: Mapped[BigInts]  # of these and of whatever else its runs may read
     extra_vars: Mapped[JsonObject]
     secret_vars: Mapped[bytes | None] = mapped_column(LargeBinary)  # encrypted survey answers
     credential_secrets: Mapped[bytes | None] = mapped_column(LargeBinary)  # encrypted; given at launch

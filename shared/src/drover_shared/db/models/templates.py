@@ -42,6 +42,34 @@ class Credential(Stamped, Base):
     key_id: Mapped[str | None]
 
 
+class CredentialSnapshot(Base):
+    """A credential as launches froze it, shared by all launches of the same version of it and of its type.
+
+    It goes with its credential, and once it is an old version that no live job uses.
+    """
+
+    __tablename__ = "credential_snapshots"
+    __table_args__ = (
+        UniqueConstraint(
+            "credential_id",
+            "credential_modified_at",
+            "type_modified_at",
+            name="uq_credential_snapshots_version",
+        ),
+    )
+    id: Mapped[IntPk]
+    credential_id: Mapped[int] = mapped_column(ForeignKey("credentials.id", ondelete="CASCADE"))
+    credential_modified_at: Mapped[datetime]
+    type_modified_at: Mapped[datetime]
+    name: Mapped[str]
+    namespace: Mapped[str]
+    inputs: Mapped[JsonObject]
+    injectors: Mapped[JsonObject]
+    secrets: Mapped[bytes | None] = mapped_column(LargeBinary)
+    asked_names: Mapped[Texts]
+    key_id: Mapped[str | None]
+
+
 class Project(Stamped, Base):
     """A repository of playbooks."""
 

@@ -12,6 +12,7 @@ from drover_api.access.principal import Principal, current_principal
 from drover_api.access.roles import READ, organization_roles
 from drover_api.http.blueprint import PublicBlueprint
 from drover_api.http.etags import detail
+from drover_api.http.fields import instance
 from drover_api.http.pages import PAGE_FIELDS, page_schema, paginate
 from drover_api.http.unit import session
 from drover_api.resources.activity.schemas import ActivityQuery, ActivitySchema
@@ -53,4 +54,4 @@ def get_activity(activity_id: int) -> Response:
     found = session().scalar(select(Activity).where(Activity.id == activity_id, _seen(current_principal())))
     if found is None:
         raise NotFoundError(f"activity {activity_id} does not exist or is not visible")
-    return detail(ActivitySchema(), found)
+    return detail(instance(ActivitySchema), found)

@@ -8,6 +8,7 @@ from drover_api.access.principal import current_principal
 from drover_api.http.blueprint import PREFIX, PublicBlueprint
 from drover_api.http.body import json_body
 from drover_api.http.etags import detail
+from drover_api.http.fields import instance
 from drover_api.http.pages import page_schema
 from drover_api.http.unit import session
 from drover_api.resources.inventories import content
@@ -49,7 +50,7 @@ def _add_collection(blp: PublicBlueprint, kind: type[content.Content], name: str
     def create(inventory_id: int) -> Response:
         made = kind(inventory_id).create(session(), current_principal(), json_body())
         location = {"Location": f"{PREFIX}/inventories/{inventory_id}/{name}s/{made.id}"}
-        return detail(kind.out(), made, 201, location)
+        return detail(instance(kind.out), made, 201, location)
 
     named_view(read_all, f"list_{name}s", f"List the {name}s of an inventory")
     named_view(create, f"create_{name}", f"Create a {name} in an inventory")
@@ -63,11 +64,11 @@ def _add_one(blp: PublicBlueprint, kind: type[content.Content], name: str, path:
     key = f"{name}_id"
 
     def read(inventory_id: int, **of: int) -> Response:
-        return detail(kind.out(), kind(inventory_id).get(session(), current_principal(), of[key]))
+        return detail(instance(kind.out), kind(inventory_id).get(session(), current_principal(), of[key]))
 
     def change(inventory_id: int, **of: int) -> Response:
         changed = kind(inventory_id).change(session(), current_principal(), of[key], json_body())
-        return detail(kind.out(), changed)
+        return detail(instance(kind.out), changed)
 
     def remove(inventory_id: int, **of: int) -> Response:
         kind(inventory_id).delete(session(), current_principal(), of[key])

@@ -11,6 +11,7 @@ from drover_api.access.roles import UPDATE
 from drover_api.activity import record
 from drover_api.http.blueprint import PREFIX, PublicBlueprint
 from drover_api.http.etags import detail
+from drover_api.http.fields import instance
 from drover_api.http.idempotency import idempotent
 from drover_api.http.unit import session
 from drover_api.jobs.after import ring_scheduler
@@ -51,7 +52,7 @@ def sync_project(project_id: int) -> Response:
     ring_scheduler(job.id)
     document = job_documents(session(), [job])[0] | {"pending_reason": pending_reason(session(), job)}
     location = {"Location": f"{PREFIX}/jobs/{job.id}"}
-    return detail(JobDetailSchema(), document, HTTPStatus.ACCEPTED, location)
+    return detail(instance(JobDetailSchema), document, HTTPStatus.ACCEPTED, location)
 
 
 @blp.get("/projects/<id:project_id>/playbooks")

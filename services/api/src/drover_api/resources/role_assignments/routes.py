@@ -7,6 +7,7 @@ from flask import Response
 from drover_api.access.principal import current_principal
 from drover_api.http.blueprint import PREFIX, PublicBlueprint
 from drover_api.http.etags import check_if_match, detail
+from drover_api.http.fields import instance
 from drover_api.http.pages import page_schema
 from drover_api.http.unit import session
 from drover_api.resources.role_assignments import service
@@ -34,7 +35,7 @@ def create_role_assignment(body: dict[str, Any]) -> Response:
     """Grant a role"""
     made = service.grant(session(), current_principal(), body)
     location = {"Location": f"{PREFIX}/role-assignments/{made.id}"}
-    return detail(RoleAssignmentSchema(), made, 201, location)
+    return detail(instance(RoleAssignmentSchema), made, 201, location)
 
 
 @blp.get("/role-assignments/<id:assignment_id>")
@@ -42,7 +43,7 @@ def create_role_assignment(body: dict[str, Any]) -> Response:
 def get_role_assignment(assignment_id: int) -> Response:
     """Read a role assignment"""
     found = service.get_assignment(session(), current_principal(), assignment_id)
-    return detail(RoleAssignmentSchema(), found)
+    return detail(instance(RoleAssignmentSchema), found)
 
 
 @blp.delete("/role-assignments/<id:assignment_id>")

@@ -14,6 +14,7 @@ from drover_api.activity import record
 from drover_api.deps import deps
 from drover_api.http.blueprint import PREFIX, ApiBlueprint, PublicBlueprint
 from drover_api.http.etags import detail
+from drover_api.http.fields import instance
 from drover_api.http.unit import session
 from drover_api.resources.sessions.schemas import LoginSchema, SessionSchema
 from drover_api.resources.users.service import Users
@@ -35,7 +36,7 @@ def create_session(body: dict[str, Any]) -> Response:
     principal = authenticate_password(session(), body["username"], body["password"])
     secret, expires_at = sessions.begin(session(), principal.user_id, deps().clock.now())
     record(session(), principal, "login", "user", principal.user_id)
-    answer = detail(SessionSchema(), _document(secret, expires_at), HTTPStatus.CREATED)
+    answer = detail(instance(SessionSchema), _document(secret, expires_at), HTTPStatus.CREATED)
     sessions.set_cookie(answer, secret, secure=request.is_secure)
     return answer
 
@@ -48,7 +49,7 @@ def get_session() -> Response:
     found = sessions.find_session(session(), secret) if "Authorization" not in request.headers else None
     if found is None:
         raise NotFoundError("this request belongs to no session")
-    return detail(SessionSchema(), _document(secret, found[0].expires_at))
+    return detail(instance(SessionSchema), _document(secret, found[0].expires_at))
 
 
 @blp.delete("/session")

@@ -11,6 +11,7 @@ from drover_api.http.arguments import load
 from drover_api.http.blueprint import PREFIX, ApiBlueprint, PublicBlueprint
 from drover_api.http.body import json_body
 from drover_api.http.etags import check_if_match, detail
+from drover_api.http.fields import instance
 from drover_api.http.pages import page_schema
 from drover_api.http.unit import session
 from drover_api.resources.routes import json_request
@@ -29,7 +30,9 @@ def create_token() -> tuple[dict[str, Any], int, dict[str, str]]:
     """Create a token (HTTP Basic)"""
     principal = authenticate_basic(session())
     body = json_body() if request.get_data(cache=True) else {}
-    made = service.create_token(session(), principal, load(TokenBodySchema(), body), deps().clock.now())
+    made = service.create_token(
+        session(), principal, load(instance(TokenBodySchema), body), deps().clock.now()
+    )
     return made, 201, {"Location": f"{PREFIX}/tokens/{made['id']}"}
 
 
@@ -45,7 +48,7 @@ def list_tokens(args: dict[str, Any]) -> dict[str, Any]:
 @blp.response(200, TokenSchema)
 def get_token(token_id: int) -> Response:
     """Read one of one's own tokens"""
-    return detail(TokenSchema(), service.own_token(session(), current_principal(), token_id))
+    return detail(instance(TokenSchema), service.own_token(session(), current_principal(), token_id))
 
 
 @blp.delete("/tokens/<id:token_id>")

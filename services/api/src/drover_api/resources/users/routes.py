@@ -5,6 +5,7 @@ from flask import Response
 from drover_api.access.principal import current_principal
 from drover_api.http.blueprint import PublicBlueprint
 from drover_api.http.etags import detail
+from drover_api.http.fields import instance
 from drover_api.http.unit import session
 from drover_api.resources.routes import add_crud
 from drover_api.resources.users.schemas import UserSchema
@@ -20,4 +21,4 @@ add_crud(blp, users, "user", "users", "/users")
 def get_me() -> Response:
     """Read the user of this token"""
     principal = current_principal()
-    return detail(UserSchema(), users.get(session(), principal, principal.user_id))
+    return detail(instance(UserSchema), users.get(session(), principal, principal.user_id))
