@@ -53,6 +53,10 @@ class ApiClient:
         answer = self._send("POST", path, json=dict(body))
         return dict(answer.json()) if answer.content else {}
 
+    def patch(self, path: str, body: Mapping[str, Any]) -> Json:
+        changed: Json = self._send("PATCH", path, json=dict(body)).json()
+        return changed
+
     def find(self, path: str, name: str) -> Json | None:
         """The resource of exactly this name, or None; the API's `name` filter finds parts of names."""
         offset = 0

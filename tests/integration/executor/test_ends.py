@@ -1,7 +1,9 @@
 """How a run ends when somebody or something wants it to."""
 
+import contextlib
 import os
 import signal
+import socket
 from pathlib import Path
 
 from support.executor import make_project, manifest, remaining
@@ -59,6 +61,27 @@ def test_cancel_before_the_start(api: FakeApi, start_executor: StartExecutor, tm
     run = FakeRun(manifest(project), cancel="graceful")
     end = api.wait_end(start_executor().launch(run))
     assert (end["state"], end["last_seq"], end["log_chunks"]) == ("canceled", 0, 0)
+
+
+def test_cancel_while_the_project_is_fetched(api: FakeApi, start_executor: StartExecutor) -> None:
+    """From a server that takes connections and never answers."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}/project.git"
+        run = start_executor().launch(FakeRun(manifest(url)))
+        wait_until(lambda: any("git" in command for command in commands_to(url)))
+        run.cancel = "graceful"
+        end = api.wait_end(run)
+    assert (end["state"], end["error_reason"], end["last_seq"]) == ("canceled", "canceled", 0)
+    assert commands_to(url) == []
+
+
+def commands_to(url: str) -> list[str]:
+    """The command lines of processes that name an address."""
+    found = []
+    for entry in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            found.append((entry / "cmdline").read_bytes().replace(b"\0", b" ").decode())
+    return [command for command in found if url in command]
 
 
 def test_timeout(api: FakeApi, start_executor: StartExecutor, tmp_path: Path) -> None:

@@ -187,6 +187,17 @@ def test_no_such_host_in_limit(api: FakeApi, start_executor: StartExecutor, tmp_
     assert (end["state"], end["error_reason"]) == ("failed", "inventory_invalid")
 
 
+def test_a_limit_longer_than_an_argument_may_be(
+    api: FakeApi, start_executor: StartExecutor, tmp_path: Path
+) -> None:
+    hello = "- hosts: all\n  gather_facts: false\n  tasks:\n    - debug: {msg: hello}\n"
+    project = make_project(tmp_path / "project", {"site.yml": hello})
+    pattern = ",".join(["all", *["!web02"] * 20_000, "!web03"])
+    run = start_executor().launch(FakeRun(manifest(project, limit=pattern)))
+    assert api.wait_end(run)["state"] == "successful"
+    assert {event["host"] for event in run.of_type("TASK_OK")} == {"web01"}
+
+
 def test_broken_inventory(api: FakeApi, start_executor: StartExecutor, tmp_path: Path) -> None:
     project = make_project(tmp_path / "project", {"site.yml": SITE})
     hosts = {"mode": "inline", "content": "[all\n: : :", "path": None}

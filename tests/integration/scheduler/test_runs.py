@@ -118,6 +118,25 @@ def test_a_run_past_its_time_and_the_grace_fails(engine: Engine, tick: Tick) -> 
     ) == [(1,)]
 
 
+def test_an_attempt_after_a_time_out_waits_until_the_old_one_is_certainly_dead(
+    engine: Engine, tick: Tick, redis_client: redis.Redis
+) -> None:
+    """Its executor may not be reachable, and its playbook still run."""
+    held_run(
+        engine,
+        {"timeout_seconds": 30, "retry_on": ["timeout"], "retry_wait_seconds": 0},
+        lease_expires_at=FUTURE,
+        started_at=PAST,
+    )
+    tick.run()
+    assert jobs(engine) == [("queued", None)]
+    assert rows(engine, "SELECT state, cause, available_at FROM job_runs ORDER BY attempt_number") == [
+        ("failed", "launch", None),
+        ("pending", "timeout", FUTURE + timedelta(seconds=5)),
+    ]
+    assert redis_client.llen("runs.default") == 0
+
+
 def test_a_third_attempt_waits_a_while_before_it_rings(
     engine: Engine, tick: Tick, redis_client: redis.Redis
 ) -> None:

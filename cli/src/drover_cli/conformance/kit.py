@@ -4,7 +4,7 @@ import base64
 import hashlib
 import secrets
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from http import HTTPStatus
@@ -18,6 +18,7 @@ from drover_cli.api import ApiClient, Json, problem_text
 PREFIX = "/internal/api/v1"
 PATIENCE_SECONDS = 30.0
 _PAUSE_SECONDS = 0.1
+NO_POLICY = {"retry_on": ["lost"], "retry_hosts": "all", "retry_wait_seconds": 0, "max_attempts": 2}
 T = TypeVar("T")
 
 
@@ -109,8 +110,10 @@ class Run:
 
     def post_events(self, low: int, high: int, text: str = "") -> None:
         """Post events `low`…`high`; a repeat is allowed."""
-        batch = [self.event(seq, text) for seq in range(low, high + 1)]
         self.events = max(self.events, high)
+        self.send([self.event(seq, text) for seq in range(low, high + 1)])
+
+    def send(self, batch: Sequence[Json]) -> None:
         expect(self.call("POST", "/events", {"token": self.stream_token, "events": batch}), 202)
 
     def chunk(self, seq: int, offset: int, body: bytes) -> Json:
@@ -187,6 +190,10 @@ class Kit:
     def launch(self) -> int:
         return int(self.api.post("/jobs", {"job_template_id": self._template})["id"])
 
+    def set_policy(self, **values: Any) -> None:
+        """Change what later launches take over from the template about further attempts."""
+        self.api.patch(f"/job-templates/{self._template}", NO_POLICY | values)
+
     def job(self, job_id: int) -> Json:
         return self.api.get(f"/jobs/{job_id}")
 
@@ -237,6 +244,6 @@ class Kit:
             "playbook": "site.yml",
             "executor_pool": name,
             "allow_simultaneous": True,
-            "max_attempts": 2,
+            **NO_POLICY,
         }
         return int(self.api.post("/job-templates", template)["id"])

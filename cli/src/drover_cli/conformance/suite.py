@@ -8,11 +8,11 @@ from dataclasses import dataclass
 import httpx
 
 from drover_cli.api import ApiError
-from drover_cli.conformance import rules_owning, rules_running  # they add themselves
+from drover_cli.conformance import rules_attempts, rules_owning, rules_running  # they add themselves
 from drover_cli.conformance.kit import BrokenRuleError, Kit
 from drover_cli.conformance.registry import RULES
 
-__all__ = ["Result", "rules_owning", "rules_running", "try_rules"]
+__all__ = ["Result", "rules_attempts", "rules_owning", "rules_running", "try_rules"]
 
 
 @dataclass(frozen=True)

@@ -1,17 +1,11 @@
-"""Making run attempts for jobs that wait.
+"""Making the first attempts of jobs that wait."""
 
-Lock order, here and everywhere: the job's row before its runs' rows.
-"""
-
-from dataclasses import dataclass
-from datetime import timedelta
-from uuid import UUID
-
-from drover_shared.db.models import Job, JobRun
+from drover_shared.db.attempts import WaitingRun, add_first_run
+from drover_shared.db.models import Job
 from drover_shared.db.transitions import move_job
 from drover_shared.domain.states import JobStatus
 from drover_shared.ids import IdSource
-from sqlalchemy import Connection, func, insert, select, text
+from sqlalchemy import Connection, select, text
 
 from drover_scheduler.line import Candidate, next_in_line, room
 
@@ -19,9 +13,6 @@ from drover_scheduler.line import Candidate, next_in_line, room
 _TEMPLATE_LOCK = 0x64726F
 _INVENTORY_LOCK = 0x647270
 _POOL_LOCK = 0x647271
-
-BACK_OFF_SECONDS = 10  # before the third attempt; the second follows at once, its lease was wait enough
-MAX_BACK_OFF_SECONDS = 300
 
 _LOCK_POOL = text("SELECT pg_advisory_xact_lock(:space, hashtext(:pool))")
 _TRY_LOCK = text("SELECT pg_try_advisory_xact_lock(:space, CAST(:id % 2147483647 AS integer))")
@@ -31,15 +22,6 @@ _OF_TEMPLATE = text("""
 _OF_INVENTORY = text("""
     SELECT count(*) FROM jobs WHERE status IN ('queued', 'running') AND inventory_id = :id
 """)
-
-
-@dataclass(frozen=True, slots=True)
-class WaitingRun:
-    """A run that executors of `pool` should hear of."""
-
-    id: UUID
-    pool: str
-    job_id: int
 
 
 def fill_pool(connection: Connection, pool: str, new_id: IdSource) -> list[WaitingRun]:
@@ -69,7 +51,7 @@ def _first_attempt(
     )
     if held is None or not _within_limits(connection, candidate):
         return None
-    run = add_run(connection, job_id, 1, pool, new_id)
+    run = add_first_run(connection, job_id, pool, new_id)
     if not move_job(connection, job_id, JobStatus.QUEUED, current_run_id=run.id):
         raise RuntimeError(f"job {job_id} moved although its row is locked")
     return run
@@ -93,32 +75,3 @@ def _within_limits(connection: Connection, candidate: Candidate) -> bool:
         if (connection.scalar(count, {"id": of_id}) or 0) >= limit:
             return False
     return True
-
-
-def add_run(
-    connection: Connection, job_id: int, attempt: int, pool: str, new_id: IdSource, wait_seconds: int = 0
-) -> WaitingRun:
-    """Insert a pending run that may be claimed in `wait_seconds`.
-
-    It counts as rung, for whoever makes it rings right after the commit.
-    """
-    run = WaitingRun(new_id(), pool, job_id)
-    available_at = func.now() + timedelta(seconds=wait_seconds) if wait_seconds else None
-    connection.execute(
-        insert(JobRun).values(
-            id=run.id,
-            job_id=job_id,
-            attempt_number=attempt,
-            pool=pool,
-            rung_at=func.now(),
-            available_at=available_at,
-        )
-    )
-    return run
-
-
-def back_off_seconds(attempt: int) -> int:
-    """How long attempt number `attempt` waits after the one before it was lost."""
-    if attempt <= 2:  # noqa: PLR2004 - the first that follows a loss
-        return 0
-    return int(min(MAX_BACK_OFF_SECONDS, BACK_OFF_SECONDS * 2 ** min(attempt - 3, 10)))

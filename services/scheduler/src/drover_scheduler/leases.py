@@ -2,17 +2,17 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
+from drover_shared.db.attempts import WaitingRun, add_next_run
 from drover_shared.db.models import Job, JobRun
 from drover_shared.db.transitions import move_job, move_run
 from drover_shared.domain.reasons import SENTENCES, Reason
+from drover_shared.domain.retries import RetryOn, kind_of_end
 from drover_shared.domain.states import JobStatus, RunState
 from drover_shared.ids import IdSource
-from sqlalchemy import ColumnElement, Connection, Row, and_, func, or_, select, update
-
-from drover_scheduler.attempts import WaitingRun, add_run, back_off_seconds
+from sqlalchemy import ColumnElement, Connection, Row, and_, func, or_, select
 
 AT_ONCE = 100
 TIMEOUT_GRACE_SECONDS = 60.0  # the executor ends a playbook in time itself; this is for one that does not
@@ -21,7 +21,7 @@ _HELD = (RunState.STARTING, RunState.RUNNING)
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """A run that was ended here, and the attempt that follows it at once, if any."""
+    """A run that was ended here, and the attempt that follows it, if any."""
 
     run_id: UUID
     job_id: int
@@ -55,17 +55,12 @@ def lose_run(
         return None
     if job.current_run_id != run_id:
         return Ended(run_id, job_id)
-    attempt = connection.scalars(select(JobRun.attempt_number).where(JobRun.id == run_id)).one()
-    if job.cancel_requested:
+    following = add_next_run(connection, run_id, RetryOn.LOST, Reason.EXECUTOR_LOST, new_id)
+    if following is None and job.cancel_requested:
         move_job(connection, job_id, JobStatus.CANCELED, error_reason=Reason.CANCELED)
-        return Ended(run_id, job_id)
-    if attempt >= job.max_attempts:
+    elif following is None:
         _end_job(connection, job_id, JobStatus.ERROR, Reason.EXECUTOR_LOST)
-        return Ended(run_id, job_id)
-    pause = back_off_seconds(attempt + 1)
-    run = add_run(connection, job_id, attempt + 1, job.executor_pool, new_id, pause)
-    _queue_again(connection, job_id, run.id)
-    return Ended(run_id, job_id, None if pause else run)
+    return Ended(run_id, job_id, following)
 
 
 def overdue_runs(connection: Connection) -> Sequence[tuple[UUID, int]]:
@@ -79,8 +74,13 @@ def overdue_runs(connection: Connection) -> Sequence[tuple[UUID, int]]:
     return [(row.id, row.job_id) for row in rows]
 
 
-def time_out_run(connection: Connection, run_id: UUID, job_id: int) -> Ended | None:
-    """End an overdue run and its job; None where somebody else was first."""
+def time_out_run(
+    connection: Connection, run_id: UUID, job_id: int, grace_seconds: float, new_id: IdSource
+) -> Ended | None:
+    """End an overdue run, and make the next attempt or end its job; None where somebody else was first.
+
+    Its executor may not have heard of it yet: the next attempt waits until its lease is over, too.
+    """
     job = _lock_job(connection, job_id)
     if job is None:
         return None
@@ -91,10 +91,19 @@ def time_out_run(connection: Connection, run_id: UUID, job_id: int) -> Ended | N
         still = select(Job.id).where(Job.id == job_id, late).exists()
         told = {"error_reason": reason, "error_detail": SENTENCES[reason]}
         if move_run(connection, run_id, RunState.FAILED, JobRun.state == state, still, **told):
-            if job.current_run_id == run_id:
+            if job.current_run_id != run_id:
+                return Ended(run_id, job_id)
+            end = kind_of_end(RunState.FAILED, reason)
+            following = add_next_run(connection, run_id, end, reason, new_id, _dead(run_id, grace_seconds))
+            if following is None:
                 _end_job(connection, job_id, status, reason)
-            return Ended(run_id, job_id)
+            return Ended(run_id, job_id, following)
     return None
+
+
+def _dead(run_id: UUID, grace_seconds: float) -> ColumnElement[datetime | None]:
+    lease = select(JobRun.lease_expires_at).where(JobRun.id == run_id).scalar_subquery()
+    return lease + timedelta(seconds=grace_seconds)
 
 
 def _overdue() -> ColumnElement[bool]:
@@ -113,9 +122,9 @@ def _slow_start() -> ColumnElement[bool]:
     )
 
 
-def _lock_job(connection: Connection, job_id: int) -> Row[UUID | None, bool, int, str] | None:
+def _lock_job(connection: Connection, job_id: int) -> Row[UUID | None, bool] | None:
     return connection.execute(
-        select(Job.current_run_id, Job.cancel_requested, Job.max_attempts, Job.executor_pool)
+        select(Job.current_run_id, Job.cancel_requested)
         .where(Job.id == job_id)
         .with_for_update(skip_locked=True)
     ).one_or_none()
@@ -123,12 +132,3 @@ def _lock_job(connection: Connection, job_id: int) -> Row[UUID | None, bool, int
 
 def _end_job(connection: Connection, job_id: int, status: JobStatus, reason: Reason) -> None:
     move_job(connection, job_id, status, error_reason=reason, error_detail=SENTENCES[reason])
-
-
-def _queue_again(connection: Connection, job_id: int, run_id: UUID) -> None:
-    """Back to `queued` with a new run; a job whose lost attempt never started is there already."""
-    if move_job(connection, job_id, JobStatus.QUEUED, current_run_id=run_id):
-        return
-    connection.execute(
-        update(Job).where(Job.id == job_id, Job.status == JobStatus.QUEUED).values(current_run_id=run_id)
-    )

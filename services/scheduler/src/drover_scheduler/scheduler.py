@@ -8,15 +8,17 @@ from uuid import UUID
 import redis
 from drover_shared.clock import Clock
 from drover_shared.db import job_counts, project_syncs
+from drover_shared.db.attempts import WaitingRun
 from drover_shared.db.models import Job
+from drover_shared.domain.states import JobStatus
 from drover_shared.ids import IdSource
 from drover_shared.logging import get_logger
 from drover_shared.streams.bells import ring_runs
 from drover_shared.streams.failures import describe
 from sqlalchemy import Engine, func, select
 
-from drover_scheduler import housekeeping, leases, line, metrics, pending, waiting
-from drover_scheduler.attempts import WaitingRun, fill_pool
+from drover_scheduler import housekeeping, leases, line, metrics, narrowing, pending, waiting
+from drover_scheduler.attempts import fill_pool
 from drover_scheduler.lease_time import LeaseTime
 
 _log = get_logger("drover.scheduler")
@@ -29,15 +31,31 @@ class Bell(Protocol):
 
 
 def schedule_job(engine: Engine, bell: Bell, new_id: IdSource, job_id: int, found_by: str) -> int:
-    """A job was launched, or has ended: fill its pool. Returns how many attempts were made."""
+    """A job was launched, or an attempt of it has ended: fill its pool. Returns how many attempts were made.
+
+    An attempt that follows another and need not wait is rung for.
+    """
     return schedule_jobs(engine, bell, new_id, [job_id], found_by)
 
 
 def schedule_jobs(engine: Engine, bell: Bell, new_id: IdSource, job_ids: Sequence[int], found_by: str) -> int:
     """The same for several jobs, each of their pools once."""
     with engine.connect() as connection:
-        pools = connection.scalars(select(Job.executor_pool).where(Job.id.in_(job_ids)).distinct()).all()
-    return sum(schedule_pool(engine, bell, new_id, pool, found_by) for pool in sorted(pools))
+        query = select(Job.id, Job.executor_pool, Job.status).where(Job.id.in_(job_ids))
+        jobs = connection.execute(query).all()
+    queued = [job.id for job in jobs if job.status == JobStatus.QUEUED]
+    if queued:
+        _ring_for_next(engine, bell, queued)
+    pools = sorted({job.executor_pool for job in jobs})
+    return sum(schedule_pool(engine, bell, new_id, pool, found_by) for pool in pools)
+
+
+def _ring_for_next(engine: Engine, bell: Bell, job_ids: Sequence[int]) -> None:
+    narrowing.narrow(engine, job_ids)
+    with engine.begin() as connection:
+        new = waiting.take_new(connection, job_ids)
+    for run in new:
+        bell.run_waits(run.id, run.pool)
 
 
 def schedule_pool(engine: Engine, bell: Bell, new_id: IdSource, pool: str, found_by: str) -> int:
@@ -88,6 +106,7 @@ class Tick:
             "leases": self._end_expired,
             "timeouts": self._end_overdue,
             "syncs": self._settle_syncs,
+            "hosts": self._narrow,
             "pending": self._schedule_pending,
             "ring": self._ring_again,
             "counts": self._add_up,
@@ -114,6 +133,9 @@ class Tick:
             with self._engine.begin() as connection:
                 project_syncs.settle(connection, sync_id)
 
+    def _narrow(self) -> None:
+        narrowing.narrow(self._engine)
+
     def _schedule_pending(self) -> None:
         with self._engine.connect() as connection:
             pools = line.waiting_pools(connection)
@@ -139,7 +161,9 @@ class Tick:
             found = leases.overdue_runs(connection)
         for run_id, job_id in found:
             with self._engine.begin() as connection:
-                ended = leases.time_out_run(connection, run_id, job_id)
+                ended = leases.time_out_run(
+                    connection, run_id, job_id, self._grace.total_seconds(), self._new_id
+                )
             if ended is not None:
                 metrics.TIMEOUTS.inc()
                 self._tell(ended, "run_timed_out")
@@ -147,8 +171,7 @@ class Tick:
     def _tell(self, ended: leases.Ended, what: str) -> None:
         follows = ended.next_run
         _log.warning(what, job_run_id=str(ended.run_id), next_run_id=str(follows.id) if follows else None)
-        if follows is not None:
-            self._bell.run_waits(follows.id, follows.pool)
+        if follows is not None:  # and is rung for by this same tick, unless it has to wait
             metrics.ATTEMPTS.labels("lease").inc()
         ring_runs(self._redis, [ended.run_id], "state")
 

@@ -4,11 +4,10 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 import redis
+from drover_shared.db.attempts import WaitingRun, is_available
 from drover_shared.db.models import JobRun
 from drover_shared.domain.states import RunState
 from sqlalchemy import Connection, func, or_, select, text, update
-
-from drover_scheduler.attempts import WaitingRun
 
 RING_AGAIN_SECONDS = 2.0
 MESSAGES_ENOUGH = 100  # a queue with so many messages needs no more: each makes an executor look
@@ -45,7 +44,7 @@ def take_unheard(connection: Connection, pool: str, limit: int) -> Sequence[Wait
             JobRun.state == RunState.PENDING,
             JobRun.pool == pool,
             or_(JobRun.rung_at.is_(None), JobRun.rung_at < overdue),
-            or_(JobRun.available_at.is_(None), JobRun.available_at <= func.now()),
+            is_available(),
         )
         .order_by(JobRun.id)
         .limit(limit)
@@ -59,3 +58,19 @@ def take_unheard(connection: Connection, pool: str, limit: int) -> Sequence[Wait
         .returning(JobRun.id, JobRun.job_id)
     )
     return [WaitingRun(row.id, pool, row.job_id) for row in sorted(rows)]
+
+
+def take_new(connection: Connection, job_ids: Sequence[int]) -> Sequence[WaitingRun]:
+    """Runs of these jobs that may be claimed and that nobody has rung for yet, marked as rung now."""
+    rows = connection.execute(
+        update(JobRun)
+        .where(
+            JobRun.job_id.in_(job_ids),
+            JobRun.state == RunState.PENDING,
+            JobRun.rung_at.is_(None),
+            is_available(),
+        )
+        .values(rung_at=func.now())
+        .returning(JobRun.id, JobRun.pool, JobRun.job_id)
+    )
+    return [WaitingRun(row.id, row.pool, row.job_id) for row in rows]

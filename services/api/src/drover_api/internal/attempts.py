@@ -6,12 +6,13 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+from drover_shared.db.attempts import is_available
 from drover_shared.db.models import Executor, ExecutorPool, Job, JobRun
 from drover_shared.db.transitions import move_run
 from drover_shared.domain.errors import ConflictError, GoneError, UnauthenticatedError
 from drover_shared.domain.states import FINAL_RUN_STATES, RunState
 from drover_shared.ids import new_token, token_hash
-from sqlalchemy import ColumnElement, func, or_, select, update
+from sqlalchemy import ColumnElement, func, select, update
 from sqlalchemy.orm import Session
 
 MakeToken = Callable[[str], str]
@@ -78,11 +79,6 @@ def claim(
     return Claim(run_token, stream_token, lease)
 
 
-def is_available() -> ColumnElement[bool]:
-    """Whether a run's back-off is over, by the database's clock."""
-    return or_(JobRun.available_at.is_(None), JobRun.available_at <= func.now())
-
-
 def pool_is_open() -> ColumnElement[bool]:
     """Whether a run's pool does not drain."""
     return JobRun.pool.not_in(select(ExecutorPool.name).where(ExecutorPool.draining))
@@ -103,14 +99,14 @@ def _claimed_again(session: Session, run_id: UUID, executor: Executor, values: d
 
 
 def _why_not(session: Session, run_id: UUID, executor: Executor) -> Exception:
-    query = select(JobRun.state, JobRun.pool, JobRun.available_at, func.now().label("now"))
+    query = select(JobRun.state, JobRun.pool, is_available().label("available"))
     run = session.execute(query.where(JobRun.id == run_id)).one_or_none()
     if run is None or run.state in FINAL_RUN_STATES:
         return GoneError(_OVER)
     if run.state != RunState.PENDING:
         return ConflictError("An executor has claimed this run already.")
-    if run.available_at is not None and run.available_at > run.now:
-        return ConflictError("This attempt waits a while, because the one before it was lost.")
+    if not run.available:
+        return ConflictError("This attempt waits a while, because the one before it did not end well.")
     if executor.draining:
         return ConflictError("This executor drains and takes no more work.")
     if run.pool in executor.pools:

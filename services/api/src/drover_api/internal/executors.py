@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from hmac import compare_digest
 from uuid import UUID
 
+from drover_shared.db.attempts import is_available
 from drover_shared.db.models import Executor, ExecutorPool, JobRun
 from drover_shared.domain.errors import ForbiddenError, UnauthenticatedError
 from drover_shared.domain.states import RunState
@@ -13,7 +14,7 @@ from sqlalchemy import func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from drover_api.internal.attempts import is_available, pool_is_open
+from drover_api.internal.attempts import pool_is_open
 
 MakeToken = Callable[[str], str]
 EXECUTOR_TOKEN_PREFIX = "drexec"  # noqa: S105 - what tokens start with, not one

@@ -6,12 +6,15 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+from drover_shared.db.attempts import add_next_run
 from drover_shared.db.models import Job, JobRun
 from drover_shared.db.project_syncs import settle
 from drover_shared.db.transitions import move_job, move_run
 from drover_shared.domain.errors import ConflictError, GoneError
 from drover_shared.domain.reasons import SENTENCES, Reason, job_status_after
+from drover_shared.domain.retries import kind_of_end
 from drover_shared.domain.states import JobStatus, RunState
+from drover_shared.ids import IdSource, new_run_id
 from sqlalchemy import ColumnElement, func, select, update
 from sqlalchemy.orm import Session
 
@@ -130,14 +133,16 @@ def _lease_of_finished(session: Session, run_id: UUID, token: str | None) -> dat
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """What is missing, None once all is stored; and jobs that this very call ended, or let go on."""
+    """What is missing, None once all is stored; and jobs whose attempt this very call ended, or let go on."""
 
     missing: Gaps | None
     moved_jobs: Sequence[int] = ()
 
 
-def finish(session: Session, run_id: UUID, token: str | None, ending: Ending) -> Finished:
-    """End the attempt and its job in one transaction.
+def finish(
+    session: Session, run_id: UUID, token: str | None, ending: Ending, new_id: IdSource = new_run_id
+) -> Finished:
+    """End the attempt, and its job or the wait for the next attempt, in one transaction.
 
     The first call decides; a repeat only reports. Raises ConflictError where the attempt ended otherwise, or
     would succeed without having started, and GoneError where the platform ended it.
@@ -146,7 +151,7 @@ def finish(session: Session, run_id: UUID, token: str | None, ending: Ending) ->
     ended_job = None
     released: list[int] = []
     if run.state in OWNED_STATES:
-        ended_job = run.job_id if _end(session, run, ending) else None
+        ended_job = run.job_id if _end(session, run, ending, new_id) else None
         released = settle(session, run.job_id) if ended_job is not None else []
         run = owned_run(session, run_id, token)
     if run.final_event_seq is None:
@@ -156,7 +161,7 @@ def finish(session: Session, run_id: UUID, token: str | None, ending: Ending) ->
     return Finished(_unfinished_output(session, run), [*released, *([ended_job] if ended_job else [])])
 
 
-def _end(session: Session, run: JobRun, ending: Ending) -> bool:
+def _end(session: Session, run: JobRun, ending: Ending, new_id: IdSource) -> bool:
     job = locked_job(session, run.job_id)
     reason = _reason(ending)
     moved = move_run(
@@ -173,17 +178,21 @@ def _end(session: Session, run: JobRun, ending: Ending) -> bool:
         final_log_sha256=ending.log_sha256,
     )
     if moved:
-        _end_job(session, job, ending, reason)
+        job.artifacts = {**(job.artifacts if run.limit else {}), **ending.artifacts}
+        session.flush()
+        kind = kind_of_end(ending.state, reason)
+        if add_next_run(session, run.id, kind, reason or "", new_id) is None:
+            _end_job(session, job, ending, reason)
     elif ending.state is RunState.SUCCESSFUL and run.state == RunState.STARTING:
         raise ConflictError("This attempt has not started.")
     return moved
 
 
 def _end_job(session: Session, job: Job, ending: Ending, reason: str | None) -> None:
-    target = job_status_after(ending.state, reason)
-    detail = ending.error_detail or _sentence(reason)
-    told = {"error_reason": reason, "error_detail": detail, "artifacts": ending.artifacts}
-    if not move_job(session, job.id, target, **told):
+    target, detail = job_status_after(ending.state, reason), ending.error_detail or _sentence(reason)
+    if reason == Reason.EXECUTOR_LOST and job.cancel_requested:  # all that is known is what was asked for
+        target, reason, detail = JobStatus.CANCELED, Reason.CANCELED, _sentence(Reason.CANCELED)
+    if not move_job(session, job.id, target, error_reason=reason, error_detail=detail):
         raise ConflictError(f"The job is {job.status}.")
 
 

@@ -32,7 +32,7 @@ def manifest(session: Session, run: JobRun, open_secrets: OpenSecrets) -> dict[s
         "extra_vars": {**job.extra_vars, **secrets},
         "credentials": _credentials(session, job),
         "timeout_seconds": job.timeout_seconds,
-        "limit": job.limit,
+        "limit": run.limit or job.limit,
         "verbosity": job.verbosity,
         **_beyond_the_specification(session, job, environment, sorted(secrets)),
     }

@@ -124,7 +124,7 @@ def finish_run(body: dict[str, Any], run_id: UUID) -> Response:
     """The attempt is over; 200 once all of its output is stored, 202 with what is missing until then"""
     detail = body.pop("error_detail")
     ending = lifecycle.Ending(error_detail=None if detail is None else detail[:MAX_DETAIL], **body)
-    finished = lifecycle.finish(session(), run_id, given_token(), ending)
+    finished = lifecycle.finish(session(), run_id, given_token(), ending, deps().new_run_id)
     missing = finished.missing
     _ring(run_id)
     for job_id in finished.moved_jobs:

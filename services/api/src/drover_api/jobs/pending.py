@@ -3,6 +3,7 @@
 from datetime import timedelta
 from typing import Any
 
+from drover_shared.db.attempts import is_available
 from drover_shared.db.models import Executor, ExecutorPool, Inventory, Job, JobRun, JobTemplate
 from drover_shared.domain.states import JobStatus, RunState
 from sqlalchemy import ColumnElement, and_, func, or_, select
@@ -24,9 +25,9 @@ def pending_reason(session: Session, job: Job) -> Reason | None:
     """`{code, detail, queue_position}` of a job that waits, None for one that does not.
 
     Codes: `project_syncing`, `template_busy`, `inventory_busy`, `scheduling` (no attempt exists);
-    `preparing`, `waiting_for_executor` (one does); `pool_draining`, `no_executor`, `executors_busy` (either
-    way). The position is among the waiting of the same pool by priority and age; another organization's share
-    may change it.
+    `preparing`, `retry_wait`, `waiting_for_executor` (one does); `pool_draining`, `no_executor`,
+    `executors_busy` (either way). The position is among the waiting of the same pool by priority and age;
+    another organization's share may change it.
     """
     if job.status == JobStatus.PENDING and job.waits_for_job_id is not None:
         detail = f"Job {job.waits_for_job_id} syncs its project; the job goes on when that has ended."
@@ -83,6 +84,9 @@ def _inventory_busy(session: Session, job: Job, position: int) -> Reason | None:
 def _of_attempt(session: Session, job: Job, run: JobRun) -> Reason:
     if run.state != RunState.PENDING:
         return _reason("preparing", "An executor has taken the job and prepares its project.")
+    if not session.scalar(select(is_available()).where(JobRun.id == run.id)):
+        detail = f"Attempt {run.attempt_number} waits, because the one before it ended: {run.cause}."
+        return _reason("retry_wait", detail)
     pool = run.pool
     waiting = and_(
         Job.status == JobStatus.QUEUED, JobRun.id == Job.current_run_id, JobRun.state == RunState.PENDING

@@ -33,6 +33,7 @@ class RunOutput:
     last_event_seq: int = 0
     events_complete: bool = False
     log_complete: bool = False
+    narrowed: bool = False  # the attempt is for fewer hosts than its job: `summary` is not the job's
 
 
 def outputs_of(session: Session, run_ids: Iterable[UUID]) -> dict[UUID, RunOutput]:
@@ -44,6 +45,7 @@ def outputs_of(session: Session, run_ids: Iterable[UUID]) -> dict[UUID, RunOutpu
     rows = session.execute(
         select(
             JobRun.id,
+            JobRun.limit.is_not(None).label("narrowed"),
             func.coalesce(contiguous_end(RunEventProgress, 1) - 1, 0).label("watermark"),
             (unclaimed | _events_stored()).label("events"),
             (unclaimed | _log_stored()).label("log"),
@@ -59,6 +61,7 @@ def outputs_of(session: Session, run_ids: Iterable[UUID]) -> dict[UUID, RunOutpu
             last_event_seq=row.watermark,
             events_complete=bool(row.events),
             log_complete=bool(row.log),
+            narrowed=row.narrowed,
         )
         for row in rows
     }

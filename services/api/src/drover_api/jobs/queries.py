@@ -6,7 +6,7 @@ from uuid import UUID
 
 from drover_shared.db.models import Job, JobHostSummary, JobRun
 from drover_shared.domain.errors import NotFoundError
-from sqlalchemy import ColumnElement, Select, exists, select
+from sqlalchemy import ColumnElement, Select, select
 from sqlalchemy.orm import Session
 
 from drover_api.access.allowed import visible
@@ -52,10 +52,10 @@ def _jobs(seen: ColumnElement[bool], filters: Mapping[str, Any]) -> Select[Any]:
     if "name" in filters:
         query = query.where(contains(Job.name, filters["name"]))
     if "host" in filters:
-        # By the job first: there is an index of hosts, and none of current runs.
-        touched = JobHostSummary.host == filters["host"]
-        ran = exists().where(touched, JobHostSummary.job_run_id == Job.current_run_id)
-        query = query.where(Job.id.in_(select(JobHostSummary.job_id).where(touched)), ran)
+        # By the host first: there is an index of hosts, and none of a job's attempts' hosts.
+        query = query.where(
+            Job.id.in_(select(JobHostSummary.job_id).where(JobHostSummary.host == filters["host"]))
+        )
     return _between(query, filters)
 
 

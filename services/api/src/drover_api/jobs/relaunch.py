@@ -1,13 +1,14 @@
 """Launching a job again: the same resolved inputs, for all of its hosts or those that need it."""
 
 from typing import Any
-from uuid import UUID
 
 from drover_shared.db.credential_snapshots import freeze
-from drover_shared.db.models import Credential, Job, JobHostSummary, JobRun, JobTemplate
+from drover_shared.db.host_results import job_results, without
+from drover_shared.db.models import Credential, Job, JobRun, JobTemplate
 from drover_shared.domain.errors import ConflictError
+from drover_shared.domain.retries import RetryHosts
 from drover_shared.domain.states import FINAL_JOB_STATUSES, JobKind
-from sqlalchemy import ColumnElement, or_, select
+from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
 from drover_api.access.principal import Principal
@@ -45,6 +46,9 @@ _FROZEN = (
     "become_enabled",
     "allow_simultaneous",
     "max_attempts",
+    "retry_on",
+    "retry_hosts",
+    "retry_wait_seconds",
     "executor_pool",
     "priority",
 )
@@ -112,21 +116,12 @@ def _revision(session: Session, job: Job) -> str | None:
 
 def _limit(session: Session, job: Job, hosts: str) -> str:
     """An Ansible host pattern; for those unstarted it leaves out who ended well."""
-    bad = or_(JobHostSummary.failed > 0, JobHostSummary.unreachable > 0)
-    if hosts == "failed":
-        chosen = _hosts(session, job.current_run_id, bad)
-        if not chosen:
-            raise ConflictError("No host of the job failed or was unreachable.")
-        return ",".join(chosen)
-    good = _hosts(session, job.current_run_id, ~bad)
-    return ",".join([job.limit or "all", *(f"!{host}" for host in good)])
-
-
-def _hosts(session: Session, run_id: UUID | None, condition: ColumnElement[bool]) -> list[str]:
-    return list(
-        session.scalars(
-            select(JobHostSummary.host)
-            .where(JobHostSummary.job_run_id == run_id, condition)
-            .order_by(JobHostSummary.host)
-        )
-    )
+    of = job_results([job.current_run_id] if job.current_run_id else []).c
+    bad = or_(of.failed > 0, of.unreachable > 0)
+    chosen = bad if hosts == RetryHosts.FAILED else ~bad
+    found = list(session.scalars(select(of.host).where(chosen).order_by(of.host)))
+    if hosts == RetryHosts.FAILED_AND_UNSTARTED:
+        return without(job.limit, found)
+    if not found:
+        raise ConflictError("No host of the job failed or was unreachable.")
+    return ",".join(found)

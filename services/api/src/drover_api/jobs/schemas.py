@@ -3,6 +3,7 @@
 from typing import Any
 
 import marshmallow as ma
+from drover_shared.domain.retries import RetryHosts, RetryOn
 from drover_shared.domain.states import JobKind, JobStatus, RunState
 from marshmallow import fields, validate
 from webargs.fields import DelimitedList
@@ -26,7 +27,7 @@ MAX_TAG_CHARS = 200
 MAX_CREDENTIALS = 100
 MAX_SECRET_CHARS = 65_536
 JOB_TYPES = ("run", "check")
-HOSTS = ("all", "failed", "failed_and_unstarted")
+HOSTS = tuple(str(hosts) for hosts in RetryHosts)
 
 
 class DeprecatedEnvironment(fields.Field[Any]):
@@ -178,6 +179,9 @@ class JobDetailSchema(JobSchema):
     diff_mode = fields.Boolean()
     become_enabled = fields.Boolean()
     max_attempts = fields.Integer()
+    retry_on = fields.List(fields.String(validate=validate.OneOf([str(end) for end in RetryOn])))
+    retry_hosts = fields.String(validate=validate.OneOf(HOSTS))
+    retry_wait_seconds = fields.Integer()
     executor_pool = fields.String()
     priority = fields.Integer()
 
@@ -193,6 +197,16 @@ class RunSchema(Schema):
     id = fields.UUID()
     job_id = identifier()
     attempt_number = fields.Integer()
+    cause = fields.String(
+        metadata={"description": "launch, or the error_reason of the attempt before it: why it was made"}
+    )
+    limit = fields.String(
+        allow_none=True,
+        metadata={"description": "The hosts of an attempt on fewer hosts than its job; null: as the job"},
+    )
+    available_at = Timestamp(
+        allow_none=True, metadata={"description": "It is not started before; null: at once"}
+    )
     state = fields.String(validate=validate.OneOf([str(state) for state in RunState]))
     created_at = Timestamp()
     started_at = Timestamp(allow_none=True)
@@ -226,5 +240,5 @@ class JobQuery(NameQuery):
     created_before = Timestamp()
     finished_after = Timestamp()
     finished_before = Timestamp()
-    host = text(1, 1024, metadata={"description": "Jobs whose current run touched this host"})
+    host = text(1, 1024, metadata={"description": "Jobs of which an attempt touched this host"})
     cancel_requested = QueryBoolean()

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from drover_shared.db.host_results import job_summaries
 from drover_shared.db.models import Job, JobRun, User
 from drover_shared.domain.states import FINAL_JOB_STATUSES
 from sqlalchemy import inspect, select
@@ -20,15 +21,19 @@ def columns(row: Any) -> dict[str, Any]:
 
 
 def job_documents(session: Session, jobs: Sequence[Job]) -> list[dict[str, Any]]:
-    """Jobs with the output of their current runs and who launched them: three queries, however many."""
+    """Jobs with the output of their current runs and who launched them: a few queries, however many."""
     outputs = outputs_of(session, (job.current_run_id for job in jobs if job.current_run_id is not None))
+    summaries = job_summaries(session, [run_id for run_id, output in outputs.items() if output.narrowed])
     launchers = _usernames(session, {job.launched_by_id for job in jobs if job.launched_by_id is not None})
     documents = []
     for job in jobs:
         output = _NOTHING_RAN if job.status in FINAL_JOB_STATUSES else _NOTHING_YET
         if job.current_run_id is not None:
             output = outputs.get(job.current_run_id, _NOTHING_YET)
-        documents.append(_job(job, output, launchers))
+        document = _job(job, output, launchers)
+        if job.current_run_id in summaries:
+            document["summary"] = summaries[job.current_run_id]
+        documents.append(document)
     return documents
 
 

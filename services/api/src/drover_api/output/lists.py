@@ -4,9 +4,10 @@ from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
+from drover_shared.db.host_results import job_results
 from drover_shared.db.models import JobEvent, JobHostSummary, LogChunkRow
 from sqlalchemy import Select, func, select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, aliased
 
 from drover_api.http.pages import add_links, paginate
 
@@ -37,17 +38,23 @@ def chunks(session: Session, run_id: UUID, args: Mapping[str, Any]) -> Page:
     return _numbered(session, query, LogChunkRow, args)
 
 
-def host_summaries(session: Session, run_id: UUID | None, args: Mapping[str, Any]) -> Page:
-    """A page of a run's host summaries, by host."""
+def host_summaries(
+    session: Session, run_id: UUID | None, args: Mapping[str, Any], *, of_job: bool = False
+) -> Page:
+    """A page of a run's host summaries, by host.
+
+    `of_job`: of the job whose current run it is, where attempts on fewer hosts add to those before them.
+    """
     if run_id is None:
         return empty(args)
-    query = select(JobHostSummary).where(JobHostSummary.job_run_id == run_id)
+    of = aliased(JobHostSummary, job_results([run_id])) if of_job else JobHostSummary
+    query = select(of) if of_job else select(of).where(of.job_run_id == run_id)
     if "outcome" in args:
-        query = query.where(getattr(JobHostSummary, args["outcome"]) > 0)
+        query = query.where(getattr(of, args["outcome"]) > 0)
     if "host" in args:
-        query = query.where(JobHostSummary.host == args["host"])
+        query = query.where(of.host == args["host"])
     names = ("host", "ok", "changed", "failed", "skipped", "unreachable", "last_event_at")
-    orders = {name: getattr(JobHostSummary, name) for name in names}
+    orders = {name: getattr(of, name) for name in names}
     return paginate(session, query, args, orders, "host")
 
 

@@ -63,9 +63,13 @@ def list_run_events(args: dict[str, Any], run_id: UUID) -> Any:
 @blp.arguments(HostSummaryQuery, location="query")
 @blp.response(HTTPStatus.OK, page_schema(HostSummarySchema))
 def list_job_host_summaries(args: dict[str, Any], job_id: int) -> Any:
-    """What happened on each host (specification 2.8), in the job's current run"""
-    run_id = run_of_job(session(), current_principal(), job_id, args.pop("job_run_id", None))
-    return lists.host_summaries(session(), run_id, args)
+    """What happened on each host (specification 2.8)
+
+    In the job's current run; where that is for some hosts only, the others' results are of the run before.
+    """
+    chosen = args.pop("job_run_id", None)
+    run_id = run_of_job(session(), current_principal(), job_id, chosen)
+    return lists.host_summaries(session(), run_id, args, of_job=chosen is None)
 
 
 @blp.get("/job-runs/<uuid:run_id>/log-chunks")

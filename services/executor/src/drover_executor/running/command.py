@@ -21,6 +21,7 @@ from drover_executor.running.workspace import Workspace
 
 GRACE_SECONDS = 10.0  # between an interrupt and the end by force
 _MAX_VERBOSITY = 5
+_MAX_ARGUMENT_BYTES = 100_000  # Linux takes 128 KiB
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +45,7 @@ def child_spec(prepared: Prepared) -> ChildSpec:
         playbook=playbook_in(space, str(manifest["playbook"]["playbook_path"])),
         inventory=str(_inventory(prepared)),
         extravars=None,
-        limit=manifest.get("limit") or None,
+        limit=_limit(space, manifest.get("limit") or ""),
         verbosity=min(int(manifest.get("verbosity") or 0), _MAX_VERBOSITY) or None,
         forks=manifest.get("forks") or None,
         tags=",".join(manifest.get("tags") or ()) or None,
@@ -82,6 +83,13 @@ def _options(prepared: Prepared) -> list[str]:
         path = prepared.space.write_private("extravars.json", json.dumps(variables))
         options.append(f"--extra-vars=@{path}")
     return options
+
+
+def _limit(space: Workspace, pattern: str) -> str | None:
+    """As a file of one pattern a line where it is too long for an argument: it may name every host."""
+    if len(pattern.encode()) <= _MAX_ARGUMENT_BYTES:
+        return pattern or None
+    return f"@{space.write_private('limit', pattern.replace(',', chr(10)))}"
 
 
 def _inventory(prepared: Prepared) -> Path:

@@ -10,12 +10,13 @@ from sqlalchemy import (
     Index,
     Integer,
     LargeBinary,
+    Text,
     UniqueConstraint,
     false,
     func,
     text,
 )
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from drover_shared.db.models.base import Base, BigInts, IntPk, JsonObject, Texts
@@ -138,6 +139,9 @@ class Job(Base):
     become_enabled: Mapped[bool] = mapped_column(server_default=false())
     allow_simultaneous: Mapped[bool] = mapped_column(server_default=false())
     max_attempts: Mapped[int] = mapped_column(Integer, server_default="3")
+    retry_on: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default="{lost}")
+    retry_hosts: Mapped[str] = mapped_column(server_default="all")
+    retry_wait_seconds: Mapped[int] = mapped_column(Integer, server_default="10")
     executor_pool: Mapped[str] = mapped_column(server_default="default")
     priority: Mapped[int] = mapped_column(Integer, server_default="0")
     artifacts: Mapped[JsonObject]
@@ -167,6 +171,11 @@ class JobRun(Base):
         ),
         Index("ix_job_runs_pending", "pool", "id", postgresql_where=text("state = 'pending'")),
         Index(
+            "ix_job_runs_awaits_hosts",
+            "job_id",
+            postgresql_where=text("state = 'pending' AND awaits_hosts"),
+        ),
+        Index(
             "ix_job_runs_lease",
             "lease_expires_at",
             postgresql_where=text("state IN ('starting', 'running')"),
@@ -185,6 +194,9 @@ class JobRun(Base):
     lease_expires_at: Mapped[datetime | None]
     rung_at: Mapped[datetime | None]
     available_at: Mapped[datetime | None]  # not to be claimed before; None: at once
+    cause: Mapped[str] = mapped_column(server_default="launch")  # or why the attempt before it ended
+    limit: Mapped[str | None]  # of an attempt on fewer hosts than its job; None: as the job says
+    awaits_hosts: Mapped[bool] = mapped_column(server_default=false())  # `limit` is not known yet
     executor_id: Mapped[int | None] = mapped_column(ForeignKey("executors.id", ondelete="SET NULL"))
     run_token_hash: Mapped[bytes | None] = mapped_column(LargeBinary)
     stream_token_hash: Mapped[bytes | None] = mapped_column(LargeBinary)

@@ -3,8 +3,18 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import CheckConstraint, ForeignKey, Integer, LargeBinary, UniqueConstraint, false, text, true
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy import (
+    CheckConstraint,
+    ForeignKey,
+    Integer,
+    LargeBinary,
+    Text,
+    UniqueConstraint,
+    false,
+    text,
+    true,
+)
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from drover_shared.db.models.base import Base, IntPk, JsonObject, Stamped, Texts
@@ -146,6 +156,9 @@ class JobTemplate(Stamped, Base):
     allow_simultaneous: Mapped[bool] = mapped_column(server_default=false())
     max_simultaneous: Mapped[int] = mapped_column(Integer, server_default="0")
     max_attempts: Mapped[int] = mapped_column(Integer, server_default="3")
+    retry_on: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default="{lost}")
+    retry_hosts: Mapped[str] = mapped_column(server_default="all")
+    retry_wait_seconds: Mapped[int] = mapped_column(Integer, server_default="10")
     executor_pool: Mapped[str] = mapped_column(server_default="default")
     priority: Mapped[int] = mapped_column(Integer, server_default="0")
     slice_count: Mapped[int] = mapped_column(Integer, server_default="1")

@@ -3,6 +3,7 @@
 from typing import Any
 
 import marshmallow as ma
+from drover_shared.domain.retries import MAX_WAIT_SECONDS, RetryHosts, RetryOn
 from marshmallow import fields, validate
 
 from drover_api.http.fields import (
@@ -50,6 +51,11 @@ def _tags() -> "fields.List[str]":
     )
 
 
+def _distinct(values: list[str]) -> None:
+    if len(set(values)) != len(values):
+        raise ma.ValidationError("Must name each kind of end once.")
+
+
 class EnvironmentReferenceSchema(Schema):
     """The image is told on reading; on writing only the id counts."""
 
@@ -95,6 +101,26 @@ class _BodyBase(NamedBody):
         metadata={"description": "with allow_simultaneous: how many jobs may be at work; 0: no limit"},
     )
     max_attempts = integer(1, 100, load_default=3)
+    retry_on = fields.List(
+        fields.String(validate=validate.OneOf([str(end) for end in RetryOn])),
+        load_default=lambda: [str(RetryOn.LOST)],
+        validate=[validate.Length(max=len(RetryOn)), _distinct],
+        metadata={
+            "description": "After which ends another attempt follows: lost (its executor is gone), error "
+            "(the platform could not run it), failed (the playbook failed on a host), timeout"
+        },
+    )
+    retry_hosts = fields.String(
+        validate=validate.OneOf([str(hosts) for hosts in RetryHosts]),
+        load_default=str(RetryHosts.ALL),
+        metadata={"description": "On which hosts, where the playbook failed; after any other end on all"},
+    )
+    retry_wait_seconds = integer(
+        0,
+        MAX_WAIT_SECONDS,
+        load_default=10,
+        metadata={"description": "before the first retry (none after a loss); doubles with each further one"},
+    )
     executor_pool = text(1, 100, load_default="default")
     priority = integer(-1000, 1000, load_default=0)
     slice_count = integer(1, 1000, load_default=1)
@@ -134,6 +160,9 @@ class _OutBase(Schema):
     allow_simultaneous = fields.Boolean()
     max_simultaneous = fields.Integer()
     max_attempts = fields.Integer()
+    retry_on = fields.List(fields.String())
+    retry_hosts = fields.String()
+    retry_wait_seconds = fields.Integer()
     executor_pool = fields.String()
     priority = fields.Integer()
     slice_count = fields.Integer()

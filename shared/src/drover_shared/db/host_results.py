@@ -1,0 +1,89 @@
+"""How each host of a job ended, over all of its attempts, and host patterns made of that.
+
+An attempt may be for fewer hosts than its job (`job_runs.limit`). A host's result is then that of the last
+attempt that touched it, of those since the last one that was for all.
+"""
+
+from collections.abc import Iterable
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, Subquery, and_, func, or_, select, true
+from sqlalchemy.orm import aliased
+
+from drover_shared.db.models import JobHostSummary, JobRun
+from drover_shared.db.transitions import Executes
+from drover_shared.domain.retries import RetryHosts
+
+_BAD = or_(JobHostSummary.failed > 0, JobHostSummary.unreachable > 0)
+
+
+def job_results(current_runs: Iterable[UUID]) -> Subquery:
+    """The columns of `JobHostSummary`, and `current_run_id`: one row a host of each job with such a run."""
+    current, one, whole = aliased(JobRun), aliased(JobRun), aliased(JobRun)
+    first = (
+        select(func.max(whole.attempt_number))
+        .where(
+            whole.job_id == current.job_id,
+            whole.attempt_number <= current.attempt_number,
+            whole.limit.is_(None),
+        )
+        .scalar_subquery()
+    )
+    return (
+        select(JobHostSummary, current.id.label("current_run_id"))
+        .join(one, one.id == JobHostSummary.job_run_id)
+        .join(current, current.job_id == one.job_id)
+        .where(current.id.in_(list(current_runs)), one.attempt_number.between(first, current.attempt_number))
+        .distinct(current.id, JobHostSummary.host)
+        .order_by(current.id, JobHostSummary.host, one.attempt_number.desc())
+        .subquery()
+    )
+
+
+def job_summaries(db: Executes, current_runs: Iterable[UUID]) -> dict[UUID, dict[str, int]]:
+    """The job's summary (specification 2.5) by its current run, counted from `job_results`."""
+    rows = job_results(current_runs)
+    of = rows.c
+    good = or_(of.ok > 0, of.rescued > 0)
+    well = and_(of.unreachable == 0, of.failed == 0)
+    counted = {
+        "hosts_total": true(),
+        "hosts_ok": and_(well, good),
+        "hosts_failed": and_(of.unreachable == 0, of.failed > 0),
+        "hosts_unreachable": of.unreachable > 0,
+        "hosts_skipped": and_(well, ~good),
+        "hosts_changed": of.changed > 0,
+    }
+    columns = [func.count().filter(condition).label(name) for name, condition in counted.items()]
+    found = db.execute(select(of.current_run_id, *columns).group_by(of.current_run_id))
+    return {row.current_run_id: {name: getattr(row, name) for name in counted} for row in found}
+
+
+def narrowed(db: Executes, ended: UUID, limit: str | None, hosts: str) -> str | None:
+    """The limit for an attempt after `ended`, all of whose events are stored, which had `limit`.
+
+    `hosts` as in `RetryHosts`. Unchanged where no host failed: what went wrong was not a host's doing. Where
+    Ansible's recap is missing it is not known who ended well, so nobody is left out.
+    """
+    bad = _hosts(db, ended, _BAD)
+    if not bad or hosts == RetryHosts.ALL:
+        return limit
+    if hosts == RetryHosts.FAILED:
+        return ",".join(bad)
+    good = _hosts(db, ended, and_(JobHostSummary.final, ~_BAD))
+    return without(limit, good) if good else limit
+
+
+def without(limit: str | None, hosts: list[str]) -> str:
+    """An Ansible host pattern: as `limit`, but for `hosts`."""
+    return ",".join([limit or "all", *(f"!{host}" for host in hosts)])
+
+
+def _hosts(db: Executes, run_id: UUID, condition: ColumnElement[bool]) -> list[str]:
+    return list(
+        db.scalars(
+            select(JobHostSummary.host)
+            .where(JobHostSummary.job_run_id == run_id, condition)
+            .order_by(JobHostSummary.host)
+        )
+    )
