@@ -91,9 +91,18 @@ step "start"
 "$work/venv/bin/python" tests/deploy/start.py "$project" "${compose[@]}" 2>> "$work/up.log"
 step "a job"
 python3 tests/deploy/job.py "$work/env" "$work/secrets"
-step "a second event-ingest, and another job"
-"${compose[@]}" up --detach --no-deps --no-recreate --scale event-ingest=2 event-ingest >> "$work/up.log" 2>&1
-timeout 90 sh -c "until podman healthcheck run ${project}_event-ingest_2 > /dev/null 2>&1; do sleep 1; done"
+step "every service twice, and another job"
+for service in api scheduler event-ingest log-store executor; do
+    "${compose[@]}" up --detach --no-deps --no-recreate --scale "$service=2" "$service" >> "$work/up.log" 2>&1
+    timeout 120 sh -c "until podman healthcheck run ${project}_${service}_2 > /dev/null 2>&1; do sleep 1; done"
+done
 podman ps --filter "label=io.podman.compose.project=$project" --format '   {{.Names}} {{.Status}} {{.Ports}}'
 python3 tests/deploy/job.py "$work/env" "$work/secrets"
+step "what is open, and what is well"
+python3 tests/deploy/ports.py "$project"
+podman exec "${project}_api_1" /opt/drover/bin/service check
+# No service asked Redis for anything that its user may not.
+operator=$(sed 's/@redis:/@127.0.0.1:/' "$work/secrets/redis-url-operator")
+podman exec "${project}_redis_1" redis-cli --no-auth-warning -u "$operator" acl log | tee "$work/acl.log" >&2
+[ -z "$(tr -d '[:space:]' < "$work/acl.log")" ]
 step "done"

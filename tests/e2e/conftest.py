@@ -5,7 +5,8 @@ from pathlib import Path
 
 import httpx
 import pytest
-from support.live import LiveStack
+from support.collector import Collector
+from support.live import FAST, LiveStack
 from support.projects import EXAMPLES, World, make_repository
 
 
@@ -17,8 +18,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveStack]:
-    live = LiveStack(tmp_path_factory.mktemp("stack") / "home")
+def collector() -> Iterator[Collector]:
+    """Where the stack sends its traces."""
+    made = Collector()
+    yield made
+    made.stop()
+
+
+@pytest.fixture(scope="session")
+def stack(tmp_path_factory: pytest.TempPathFactory, collector: Collector) -> Iterator[LiveStack]:
+    settings = {**FAST, "DROVER_TRACES_ENDPOINT": collector.url}
+    live = LiveStack(tmp_path_factory.mktemp("stack") / "home", settings)
     live.start()
     yield live
     live.stop()

@@ -12,7 +12,7 @@ from drover_api.access.authenticate import RATE_EXTENSION, THROTTLE_EXTENSION
 from drover_api.access.rate import RateLimit
 from drover_api.access.throttle import LoginThrottle
 from drover_api.deps import EXTENSION, Deps
-from drover_api.http import cors, docs, headers, limits
+from drover_api.http import cors, docs, headers, limits, tracing
 from drover_api.http.blueprint import MAX_PATH_ID, PREFIX, IdConverter
 from drover_api.http.unit import UnitOfWorkFlask, close_session
 from drover_api.version import VERSION
@@ -66,6 +66,7 @@ def create_app(deps: Deps) -> Flask:
     app.teardown_appcontext(close_session)
     metrics.register(app)
     headers.register(app)
+    tracing.register(app)
     limits.register(app)
     cors.register(app, deps.settings.cors_origins)
     problems.register(app)

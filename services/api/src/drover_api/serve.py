@@ -7,6 +7,9 @@ from types import FrameType
 from typing import Any
 
 import gunicorn.util
+from drover_shared import traces
+from drover_shared.logging import toggle_debug
+from drover_shared.settings import Environment
 from flask import Flask
 from gunicorn import glogging
 from gunicorn.app.base import BaseApplication
@@ -51,6 +54,7 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
 
     def load(self) -> Flask:
         """Called in a worker, after gunicorn has set its signal handlers."""
+        traces.configure("api", Environment())  # here, after the fork: its thread would not come along
         deps = make_deps(self._settings)
         _set_on_stop(deps.stopping)
         return create_app(deps)
@@ -69,6 +73,10 @@ def _set_on_stop(stopping: threading.Event) -> None:
 
 class Logger(glogging.Logger):  # type: ignore[misc]  # gunicorn has no types
     """gunicorn's messages through the service's own structured log; requests are not logged one by one."""
+
+    def reopen_files(self) -> None:
+        """What gunicorn does at SIGUSR1, in each of its processes: here, turn debug on or off."""
+        toggle_debug()
 
     def setup(self, cfg: Any) -> None:
         self.cfg = cfg

@@ -6,6 +6,7 @@ import gc
 import sys
 from functools import partial
 
+from drover_shared import traces
 from drover_shared.clock import SystemClock
 from drover_shared.db.engine import check_database, make_engine
 from drover_shared.logging import configure
@@ -40,6 +41,7 @@ def main() -> int:
 def serve(env: Environment) -> int:
     settings = Settings.read(env)
     configure("event-ingest", LogSettings.read(env))
+    traces.configure("event-ingest", env)
     stop = stop_on_signals()
     engine = make_engine(settings.database_url, pool_size=2, application="drover-event-ingest")
     client = stream_client(settings.redis_url)
@@ -62,6 +64,7 @@ def serve(env: Environment) -> int:
     finally:
         client.close()
         engine.dispose()
+        traces.close()
 
 
 def tune_interpreter() -> None:

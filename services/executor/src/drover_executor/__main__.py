@@ -5,6 +5,7 @@ import threading
 from importlib.metadata import version
 
 import redis
+from drover_shared import traces
 from drover_shared.clock import SystemClock
 from drover_shared.health import Check, serve_health
 from drover_shared.logging import configure, get_logger
@@ -30,6 +31,7 @@ _RETRY_SECONDS = 1.0
 def main() -> int:
     settings = ExecutorSettings.read(Environment())
     configure("executor", settings.log)
+    traces.configure("executor", Environment())
     os.umask(0o077)
     check_isolation(settings.isolation)
     stop = stop_on_signals()
@@ -55,6 +57,7 @@ def main() -> int:
     if health is not None:
         health.shutdown()
     transport.close()
+    traces.close()
     return 0
 
 

@@ -4,6 +4,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
+from drover_shared import traces
 from drover_shared.clock import SystemClock
 from drover_shared.db.engine import check_database, make_engine
 from drover_shared.domain.errors import InfrastructureError
@@ -32,6 +33,7 @@ def main() -> int:
     env = Environment()
     settings = Settings.read(env)
     configure("log-store", LogSettings.read(env))
+    traces.configure("log-store", env)
     stop = stop_on_signals()
     engine = make_engine(settings.database_url, pool_size=2, application="drover-log-store")
     client = stream_client(settings.redis_url)
@@ -58,6 +60,7 @@ def main() -> int:
         finally:
             client.close()
             engine.dispose()
+            traces.close()
 
 
 def make_bucket(objects: ObjectStore, stop: threading.Event) -> None:

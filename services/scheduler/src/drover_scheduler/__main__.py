@@ -7,6 +7,7 @@ import threading
 from functools import partial
 
 import redis
+from drover_shared import traces
 from drover_shared.clock import SystemClock
 from drover_shared.db.engine import check_database, make_engine
 from drover_shared.health import serve_health
@@ -42,6 +43,7 @@ def main() -> int:
 def serve(env: Environment) -> int:
     settings = Settings.read(env)
     configure("scheduler", LogSettings.read(env))
+    traces.configure("scheduler", env)
     stop = stop_on_signals()
     clock = SystemClock()
     engine = make_engine(settings.database_url, pool_size=2, application="drover-scheduler")
@@ -75,6 +77,7 @@ def serve(env: Environment) -> int:
     bell.close()
     client.close()
     engine.dispose()
+    traces.close()
     if server is not None:
         server.shutdown()
     _log.info("scheduler_ended")

@@ -1,5 +1,7 @@
 """Making the first attempts of jobs that wait."""
 
+from dataclasses import replace
+
 from drover_shared.db.attempts import WaitingRun, add_first_run
 from drover_shared.db.models import Job
 from drover_shared.db.transitions import move_job
@@ -44,17 +46,17 @@ def _first_attempt(
     connection: Connection, candidate: Candidate, pool: str, new_id: IdSource
 ) -> WaitingRun | None:
     job_id = candidate.job_id
-    held = connection.scalar(
-        select(Job.id)
+    held = connection.execute(
+        select(Job.traceparent)
         .where(Job.id == job_id, Job.status == JobStatus.PENDING, Job.cancel_requested.is_(False))
         .with_for_update(skip_locked=True)
-    )
+    ).one_or_none()
     if held is None or not _within_limits(connection, candidate):
         return None
     run = add_first_run(connection, job_id, pool, new_id)
     if not move_job(connection, job_id, JobStatus.QUEUED, current_run_id=run.id):
         raise RuntimeError(f"job {job_id} moved although its row is locked")
-    return run
+    return replace(run, traceparent=held.traceparent)
 
 
 def _within_limits(connection: Connection, candidate: Candidate) -> bool:

@@ -1,11 +1,13 @@
 """The scheduler's two ways in: a message that names a job, and the tick that needs none."""
 
+import time
 from collections.abc import Callable, Iterable, Sequence
 from datetime import timedelta
 from typing import Protocol
 from uuid import UUID
 
 import redis
+from drover_shared import traces
 from drover_shared.clock import Clock
 from drover_shared.db import job_counts, project_syncs
 from drover_shared.db.attempts import WaitingRun
@@ -60,9 +62,16 @@ def _ring_for_next(engine: Engine, bell: Bell, job_ids: Sequence[int]) -> None:
 
 def schedule_pool(engine: Engine, bell: Bell, new_id: IdSource, pool: str, found_by: str) -> int:
     """Make attempts of the pool's next jobs while there is room, then ring. Returns how many."""
+    began = time.time()
     with engine.begin() as connection:
         made = fill_pool(connection, pool, new_id)
     for run in made:
+        about: traces.Attributes = {
+            "drover.job_id": run.job_id,
+            "drover.job_run_id": str(run.id),
+            "drover.pool": pool,
+        }
+        traces.note("schedule", run.traceparent, began, about)
         bell.run_waits(run.id, run.pool)
         metrics.ATTEMPTS.labels(found_by).inc()
         _log.info("run_made", job_id=run.job_id, job_run_id=str(run.id), pool=run.pool, found_by=found_by)

@@ -37,6 +37,7 @@ class WaitingRun:
     id: UUID
     pool: str
     job_id: int
+    traceparent: str | None = None
 
 
 def add_first_run(db: Executes, job_id: int, pool: str, new_id: IdSource) -> WaitingRun:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
+from drover_shared import traces
 from drover_shared.logging import get_logger
 from drover_shared.streams import metrics
 from drover_shared.streams.backoff import Backoff
@@ -152,6 +153,9 @@ class StreamWorker(Generic[Prepared]):
                 return False
 
     def _measure(self, batch: _Batch[Prepared]) -> None:
+        for entry in batch.entries:
+            if (trace := entry.fields.get(b"traceparent")) is not None:
+                traces.note(f"store {self._stream}", trace.decode(errors="replace"), entry.arrived_at)
         metrics.BATCHES.labels(self._stream).inc()
         metrics.ENTRIES.labels(self._stream).inc(len(batch.entries))
         metrics.LAG.labels(self._stream).observe(max(0.0, time.time() - batch.entries[0].arrived_at))

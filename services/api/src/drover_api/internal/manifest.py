@@ -51,6 +51,7 @@ def _beyond_the_specification(
         "diff_mode": job.diff_mode,
         "become_enabled": job.become_enabled,
         "secret_vars": secret_vars,
+        "traceparent": job.traceparent,
         "execution_environment_pull": environment.get("pull", "missing"),
         "execution_environment_credential_id": environment.get("credential_id"),
         "inventory_project": job.inventory_project,

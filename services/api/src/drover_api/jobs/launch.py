@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from drover_shared import traces
 from drover_shared.db.credential_snapshots import freeze
 from drover_shared.db.models import Job, JobTemplate, Project
 from drover_shared.domain.errors import InvalidError
@@ -57,6 +58,7 @@ class _Builder:
         check_prompted(session, credential_ids, command.secrets, command.pointer)
         return Job(
             name=template.name,
+            traceparent=traces.current(),
             organization_id=template.organization_id,
             job_template_id=template.id,
             launched_by_id=principal.user_id,

@@ -5,6 +5,7 @@ from typing import Any
 
 import httpx
 import orjson
+from drover_shared import traces
 
 from drover_executor.client.errors import (
     ApiError,
@@ -41,6 +42,8 @@ class Transport:
         """Send `body` as JSON. Raises ApiError: see `client.errors` for what each means."""
         content = None if body is None else orjson.dumps(body)
         headers = {"Authorization": f"Bearer {token}"}
+        if (trace := traces.current()) is not None:
+            headers[traces.HEADER] = trace
         if content is not None:
             headers["Content-Type"] = "application/json"
         timeout = httpx.Timeout(seconds, connect=min(seconds, _CONNECT_SECONDS))

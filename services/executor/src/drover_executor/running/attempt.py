@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
+from drover_shared import traces
 from drover_shared.domain.reasons import Reason
 from drover_shared.domain.states import JobKind, RunState
 from drover_shared.logging import get_logger
@@ -58,7 +59,8 @@ class Attempt:
             manifest = self._answered(self._api.manifest)
             self._note(job_id=int(manifest["job_id"]))
             shipper = Shipper(self._space.spool, self._sink())
-            self._end(self._guarded(lambda: self._outcome(source, manifest, shipper)), shipper)
+            with traces.span("run", manifest.get("traceparent"), self._about(manifest)):
+                self._end(self._guarded(lambda: self._outcome(source, manifest, shipper)), shipper)
         finally:
             self._keeper.stop()
 
@@ -71,6 +73,15 @@ class Attempt:
             self._end(outcome, shipper)
         finally:
             self._keeper.stop()
+
+    def _about(self, manifest: Mapping[str, Any]) -> dict[str, str | int | bool]:
+        attempt = int(manifest.get("attempt_number") or 0)
+        run_id = str(self._record.claim.run_id)
+        return {
+            "drover.job_id": int(manifest["job_id"]),
+            "drover.job_run_id": run_id,
+            "drover.attempt": attempt,
+        }
 
     def _sink(self) -> Sink:
         return self._make_sink(self._record.claim, self._record.job_id or 0, self._api)

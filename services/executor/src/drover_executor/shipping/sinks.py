@@ -6,6 +6,7 @@ from typing import Any, Protocol, cast
 
 import orjson
 import redis
+from drover_shared import traces
 from drover_shared.messages.streams import (
     EVENTS_GROUP,
     EVENTS_STREAM,
@@ -121,6 +122,8 @@ class RedisSink:
         try:
             if self._length(stream) >= limit:
                 raise SinkUnavailableError(f"{stream} is full")
+            if (trace := traces.current()) is not None:
+                fields = {**fields, b"traceparent": trace.encode()}
             return cast("bytes", self._client.xadd(stream, cast("Any", fields)))
         except redis.RedisError as error:
             raise SinkUnavailableError(type(error).__name__) from None

@@ -145,6 +145,7 @@ class Job(Base):
     executor_pool: Mapped[str] = mapped_column(server_default="default")
     priority: Mapped[int] = mapped_column(Integer, server_default="0")
     artifacts: Mapped[JsonObject]
+    traceparent: Mapped[str | None]  # of the request that launched it, where traces are on
 
 
 class JobCount(Base):
