@@ -76,8 +76,8 @@ def _migrate(connection: Connection, target: str) -> None:
     config = alembic_config()
     config.attributes["connection"] = connection
     command.upgrade(config, target)
-    with connection.begin():
-        ensure_partitions(connection, SystemClock().now().date())
+    ensure_partitions(connection, SystemClock().now().date())  # in what alembic's last look began, if it did
+    connection.commit()
 
 
 def is_migrated(engine: Engine) -> bool:
