@@ -1,6 +1,7 @@
 """The OpenAPI document is valid, complete, and made without any server."""
 
 import json
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,6 +12,7 @@ from drover_api.deps import make_deps
 from drover_api.document.operations import resolved
 from drover_api.settings import ApiSettings
 from drover_shared.settings import S3Settings
+from flask.testing import FlaskClient
 from jsonschema import Draft202012Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator
 from support.specification import (
@@ -30,7 +32,7 @@ METHODS = {"get", "post", "put", "patch", "delete"}
 
 
 @pytest.fixture(scope="module")
-def document() -> Iterator[dict[str, Any]]:
+def client() -> Iterator[FlaskClient]:
     settings = ApiSettings(
         database_url="postgresql+psycopg2://nobody@127.0.0.1:1/none",
         redis_url="redis://127.0.0.1:1/0",
@@ -39,9 +41,14 @@ def document() -> Iterator[dict[str, Any]]:
         registration_token="token",
     )
     deps = make_deps(settings)
-    answer = create_app(deps).test_client().get("/api/v1/openapi.json")
-    yield answer.get_json()
+    yield create_app(deps).test_client()
     deps.close()
+
+
+@pytest.fixture(scope="module")
+def document(client: FlaskClient) -> dict[str, Any]:
+    read: dict[str, Any] = client.get("/api/v1/openapi.json").get_json()
+    return read
 
 
 def operations(document: dict[str, Any]) -> list[tuple[str, str, dict[str, Any]]]:
@@ -51,6 +58,19 @@ def operations(document: dict[str, Any]) -> list[tuple[str, str, dict[str, Any]]
         for method, operation in item.items()
         if method in METHODS
     ]
+
+
+def test_the_page_needs_nothing_from_elsewhere(client: FlaskClient) -> None:
+    page = client.get("/api/v1/docs")
+    assert page.mimetype == "text/html"
+    assets = re.findall(r'(?:src|href)="([^"]+)"', page.text)
+    assert {path.rpartition(".")[2] for path in assets} == {"js", "css"}
+    for text in (page.text, *(client.get(path).text for path in assets)):
+        assert text
+        assert not re.search(r"https?:|[\"'(]//", text)
+    policy = page.headers["Content-Security-Policy"]
+    assert "default-src 'none'" in policy
+    assert "unsafe" not in policy
 
 
 def test_it_is_valid_openapi_3_1(document: dict[str, Any]) -> None:
@@ -92,8 +112,7 @@ def media_of(document: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
             yield f"{method} {path}: request", media
         for status, answer in operation["responses"].items():
             for media in resolved(document, answer).get("content", {}).values():
-                if status != "default":
-                    yield f"{method} {path}: {status}", media
+                yield f"{method} {path}: {status}", media
 
 
 def test_every_body_has_an_example_that_its_schema_allows(document: dict[str, Any]) -> None:

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 from drover_api.deps import Deps
-from drover_shared.db.models import Job, JobEvent, JobRun, LogArchive, LogChunkRow
+from drover_shared.db.models import Job, JobEvent, JobRun, LogArchive, LogChunkRow, User
 from drover_shared.ids import new_run_id
 from drover_shared.objects import ObjectStore, archive_key, chunk_key
 from flask import Flask
@@ -12,6 +12,7 @@ from sqlalchemy import func, select, text
 from support.api import Api, token_for
 from support.executor_client import Executor, ending
 from support.job_rows import QueuedJob, add_job
+from support.launch_rows import grant, make_world
 from support.output_rows import store_archive, store_events, store_log, store_summary
 
 
@@ -231,3 +232,26 @@ class TestRelaunch:
         assert admin.post(path, {"hosts": "failed"}).get_json()["limit"] == "bad,gone"
         unstarted = admin.post(path, {"hosts": "failed_and_unstarted"}).get_json()
         assert unstarted["limit"] == "all,!good"
+        with api_deps.sessions.begin() as db:
+            store_summary(db, queued.run_id, queued.job_id, "@/etc/passwd", failed=1)
+        assert admin.post(path, {"hosts": "failed"}).status_code == 409
+
+    def test_who_lost_the_inventory_may_not_even_where_the_template_is_gone(
+        self, api_app: Flask, queued: QueuedJob, executor: Executor, api_deps: Deps
+    ) -> None:
+        finished(executor, queued, "failed")
+        launcher = Api(api_app.test_client(), token_for(api_deps, "launcher"))
+        with api_deps.sessions.begin() as db:
+            world = make_world(db)
+            job = db.get_one(Job, queued.job_id)
+            job.launched_by_id = db.scalars(select(User.id).where(User.username == "launcher")).one()
+            job.inventory_id, job.project_id = world.inventory_id, world.project_id
+        path = f"/jobs/{queued.job_id}/relaunch"
+        assert launcher.get(f"/jobs/{queued.job_id}").status_code == 200
+        assert launcher.post(path).status_code == 404
+        with api_deps.sessions.begin() as db:
+            grant(db, "launcher", "use", "project", world.project_id)
+        assert launcher.post(path).status_code == 404
+        with api_deps.sessions.begin() as db:
+            grant(db, "launcher", "use", "inventory", world.inventory_id)
+        assert launcher.post(path).status_code == 201

@@ -3,6 +3,7 @@
 import json
 import signal
 import threading
+from http import HTTPStatus
 from types import FrameType
 from typing import Any
 
@@ -89,7 +90,9 @@ class Logger(glogging.Logger):  # type: ignore[misc]  # gunicorn has no types
 def write_plain_error(sock: Any, status_int: int, reason: str, mesg: str) -> None:
     """Gunicorn's answer to a request it cannot read, as a problem instead of a page of HTML."""
     del mesg  # may repeat what the client sent
-    problem = {"type": "about:blank", "title": reason, "status": status_int, "detail": "malformed request"}
+    ours = status_int >= HTTPStatus.INTERNAL_SERVER_ERROR
+    detail = "an unexpected error happened" if ours else "malformed request"
+    problem = {"type": "about:blank", "title": reason, "status": status_int, "detail": detail}
     body = json.dumps(problem)
     answer = _PLAIN_ERROR.format(code=status_int, reason=reason, length=len(body), body=body)
     gunicorn.util.write_nonblock(sock, answer.encode("latin-1"))

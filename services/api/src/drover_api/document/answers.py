@@ -35,6 +35,7 @@ _IF_NONE_MATCH = {
     "schema": _STRING,
 }
 WHY: dict[HTTPStatus, str] = {
+    HTTPStatus.INTERNAL_SERVER_ERROR: "An unexpected error; its `request_id` finds it",
     HTTPStatus.BAD_REQUEST: "The body is not the JSON that it says to be",
     HTTPStatus.UNAUTHORIZED: "No valid credentials",
     HTTPStatus.FORBIDDEN: "Visible, but this is not allowed",
@@ -78,6 +79,13 @@ def add(document: Document, one: Operation) -> None:
     for status, answer in responses.items():
         if "$ref" not in answer:
             _headers(one, status, answer)
+
+
+def add_default(document: Document) -> None:
+    """What every operation may answer besides, because something broke."""
+    answer = document["components"]["responses"]["DEFAULT_ERROR"]
+    answer["headers"] = {"X-Request-Id": _HEADERS["X-Request-Id"]}
+    answer["content"][PROBLEM]["example"] = problem(HTTPStatus.INTERNAL_SERVER_ERROR)
 
 
 def _token(one: Operation) -> str:

@@ -20,6 +20,7 @@ def completed(document: Document) -> Document:
     for one in found:
         output.add(one)
         answers.add(document, one)
+    answers.add_default(document)
     links.add(found)
     for one in found:
         examples.add(document, one)

@@ -13,9 +13,10 @@ from sqlalchemy.orm import Session
 
 from drover_api.access.principal import Principal
 from drover_api.access.require import find, require
-from drover_api.access.roles import EXECUTE, USE
+from drover_api.access.roles import EXECUTE, MODELS, USE
 from drover_api.internal.credentials import used_credentials
 from drover_api.jobs.launch import Seal
+from drover_api.jobs.overrides import names_a_file
 from drover_api.jobs.prompted import Prompted, check_prompted
 from drover_api.jobs.resolve import template_credentials
 
@@ -74,6 +75,8 @@ def relaunch(
     values["project"] = {**original.project, "scm_revision": _revision(session, original)}
     if hosts != "all":
         values["limit"] = _limit(session, original, hosts)
+        if names_a_file(values["limit"]):  # a playbook may make hosts of any name
+            raise ConflictError("Ansible would take the name of a host for that of a file: launch it on all.")
     again = Job(
         **values,
         credential_snapshot_ids=freeze(session, used_credentials(original)),
@@ -88,20 +91,28 @@ def relaunch(
 
 
 def _check_access(session: Session, principal: Principal, job: Job) -> None:
-    """Execute on the template, and use on whatever the launch overrode; what was deleted cannot be used."""
+    """Execute on the template, and use on whatever the launch overrode; without its template, use on all."""
     template = None if job.job_template_id is None else session.get(JobTemplate, job.job_template_id)
     own: set[int] = set()
     if template is not None:
         require(session, principal, EXECUTE, "job_template", template.id)
         own = {one.id for one in template_credentials(session, template)}
-        if job.inventory_id != template.inventory_id:
-            require(session, principal, USE, "inventory", job.inventory_id)
+    else:
+        _require_use(session, principal, "project", job.project_id)
+    if template is None or job.inventory_id != template.inventory_id:
+        _require_use(session, principal, "inventory", job.inventory_id)
     there = set(session.scalars(select(Credential.id).where(Credential.id.in_(job.credential_ids))))
     for one in job.credential_ids:
         if one not in there:
             raise ConflictError(f"The job used credential {one}, which was deleted.")
         if one not in own:
             require(session, principal, USE, "credential", one)
+
+
+def _require_use(session: Session, principal: Principal, resource_type: str, row_id: int) -> None:
+    """What was deleted asks for nothing: the job has its own snapshot of it."""
+    if session.get(MODELS[resource_type], row_id) is not None:
+        require(session, principal, USE, resource_type, row_id)
 
 
 def _revision(session: Session, job: Job) -> str | None:
