@@ -92,7 +92,8 @@ def write_plain_error(sock: Any, status_int: int, reason: str, mesg: str) -> Non
     del mesg  # may repeat what the client sent
     ours = status_int >= HTTPStatus.INTERNAL_SERVER_ERROR
     detail = "an unexpected error happened" if ours else "malformed request"
-    problem = {"type": "about:blank", "title": reason, "status": status_int, "detail": detail}
+    title = HTTPStatus(status_int).phrase
+    problem = {"type": "about:blank", "title": title, "status": status_int, "detail": detail}
     body = json.dumps(problem)
     answer = _PLAIN_ERROR.format(code=status_int, reason=reason, length=len(body), body=body)
     gunicorn.util.write_nonblock(sock, answer.encode("latin-1"))

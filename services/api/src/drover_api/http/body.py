@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 
 from drover_shared.domain.errors import FieldError, InvalidError
 from flask import Request, request
-from werkzeug.exceptions import BadRequest, UnsupportedMediaType
+from werkzeug.exceptions import BadRequest, RequestEntityTooLarge, UnsupportedMediaType
 
 MAX_DEPTH = 100
 _SURROGATE = re.compile("[\ud800-\udfff]")
@@ -27,7 +27,16 @@ def json_body(req: Request | None = None) -> Any:
         raise UnsupportedMediaType("JSON is UTF-8 (RFC 8259): no other charset is taken")
     if req.headers.get("Content-Encoding", "identity").lower() != "identity":
         raise UnsupportedMediaType("the body must come without a content encoding")
-    return parse_json(req.get_data(cache=True))
+    return parse_json(raw_body(req))
+
+
+def raw_body(req: Request) -> bytes:
+    """The request's body. Raises 413 also where it came in chunks, which werkzeug just cuts at the limit."""
+    raw = req.get_data(cache=True)
+    limit = req.max_content_length
+    if req.content_length is None and limit is not None and len(raw) >= limit:
+        raise RequestEntityTooLarge
+    return raw
 
 
 class _Repeating(dict[str, Any]):

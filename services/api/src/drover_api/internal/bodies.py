@@ -9,6 +9,7 @@ from marshmallow import EXCLUDE, RAISE, Schema
 from werkzeug.exceptions import BadRequest, UnsupportedMediaType
 
 from drover_api.http.arguments import Parser
+from drover_api.http.body import raw_body
 
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 _REPLACEMENT = "\ufffd"
@@ -26,7 +27,7 @@ class InternalParser(Parser):
         if req.mimetype != "application/json":
             raise UnsupportedMediaType("the body must be application/json")
         try:
-            return cleaned(json.loads(req.get_data(cache=True)))
+            return cleaned(json.loads(raw_body(req)))
         except (ValueError, RecursionError):
             raise BadRequest("malformed JSON") from None
 
