@@ -24,9 +24,10 @@ import httpx
 from cryptography.fernet import Fernet
 from drover_log_store.archiving import Archiver
 from drover_shared.db.models import Token, User
+from drover_shared.domain.keys import chunk_key
 from drover_shared.ids import new_token, token_hash
 from drover_shared.messages.streams import MAX_CHUNK_BYTES
-from drover_shared.objects import ObjectStore, chunk_key
+from drover_shared.objects import ObjectStore
 from drover_shared.settings import S3Settings
 from sqlalchemy import Engine, create_engine, text
 from sqlalchemy.orm import Session

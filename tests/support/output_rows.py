@@ -8,7 +8,8 @@ from typing import Any
 from uuid import UUID
 
 from drover_shared.db.models import JobEvent, JobHostSummary, LogArchive, LogChunkRow
-from drover_shared.objects import ObjectStore, archive_key, chunk_key
+from drover_shared.domain.keys import archive_key, chunk_key
+from drover_shared.objects import ObjectStore
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 

@@ -18,6 +18,7 @@ OWNERS = {
     "stats": "api",
     "drain": "api",
     "requeue": "scheduler",
+    "job-retention": "scheduler",
     "dead-letters": "event-ingest",
     "retention": "event-ingest",
 }

@@ -121,6 +121,12 @@ def restore(context: typer.Context) -> None:
     raise typer.Exit(commands_admin.run(here(), "restore", context.args))
 
 
+@admin.command(context_settings=PASSING_ON)
+def job_retention(context: typer.Context) -> None:
+    """Count, and remove, jobs that ended long ago, with all they left; -h tells more."""
+    raise typer.Exit(commands_admin.run(here(), "job-retention", context.args))
+
+
 @app.command(rich_help_panel="Development", context_settings=PASSING_ON)
 def test(context: typer.Context) -> None:
     """Run the tests on servers of their own; arguments go to pytest."""

@@ -7,7 +7,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
-from uuid import UUID
 
 import boto3
 from botocore.config import Config
@@ -39,16 +38,6 @@ class ListedObject:
 
 class ObjectMissingError(LookupError):
     """The store answers, and has no such object."""
-
-
-def chunk_key(run_id: UUID, seq: int) -> str:
-    """Where a log chunk lies (specification 2.9); the number has at least four digits."""
-    return f"jobs/{run_id}/chunk-{seq:04d}.log"
-
-
-def archive_key(run_id: UUID, token: str) -> str:
-    """Where a whole finished log lies; `token` tells attempts to make it from each other."""
-    return f"jobs/{run_id}/log-{token}.gz"
 
 
 def s3_client(settings: S3Settings, *, connections: int = 10) -> "S3Client":

@@ -5,8 +5,9 @@ from typing import Any
 import pytest
 from drover_api.deps import Deps
 from drover_shared.db.models import Job, JobEvent, JobRun, LogArchive, LogChunkRow, User
+from drover_shared.domain.keys import archive_key, chunk_key
 from drover_shared.ids import new_run_id
-from drover_shared.objects import ObjectStore, archive_key, chunk_key
+from drover_shared.objects import ObjectStore
 from flask import Flask
 from sqlalchemy import func, select, text
 from support.api import Api, token_for

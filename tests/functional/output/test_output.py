@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from drover_api.deps import Deps
 from drover_shared.objects import ObjectStore
+from sqlalchemy import text
 from support.api import Api
 from support.executor_client import Executor, ending
 from support.job_rows import QueuedJob
@@ -66,6 +67,60 @@ class TestEvents:
             page = admin.get(f"{path}?{query}").get_json()
             assert [event["seq"] for event in page["items"]] == seqs
             assert set(page) == {"items", "total", "limit", "offset"}
+
+    def test_the_children_of_a_play_or_a_task(self, admin: Api, api_deps: Deps, queued: QueuedJob) -> None:
+        """A task that comes again, in its play and in the next one, keeps its own results."""
+        story = [
+            ("JOB_STARTED", None, None),
+            ("PLAY_STARTED", "one", None),
+            ("TASK_STARTED", "one", "ping"),
+            ("TASK_OK", "one", "ping"),
+            ("TASK_STARTED", "one", "copy"),
+            ("TASK_OK", "one", "copy"),
+            ("TASK_OK", "one", "ping"),  # the free strategy
+            ("TASK_STARTED", "one", "ping"),
+            ("TASK_FAILED", "one", "ping"),
+            ("PLAY_STARTED", "one", None),  # its next batch of hosts
+            ("TASK_STARTED", "one", "ping"),
+            ("TASK_OK", "one", "ping"),
+            ("STATS", None, None),
+        ]
+        with api_deps.sessions.begin() as db:
+            for seq, (kind, play, task) in enumerate(story, 1):
+                names = {"event_type": kind, "play_name": play, "task_name": task}
+                store_events(db, queued.run_id, queued.job_id, [seq], **names)
+
+        def children(seq: int, more: str = "") -> list[int]:
+            page = admin.get(f"/jobs/{queued.job_id}/events?parent_seq={seq}{more}").get_json()
+            assert page["total"] == len(page["items"])
+            return [found["seq"] for found in page["items"]]
+
+        assert children(2) == [3, 5, 8]
+        assert children(10) == [11]
+        assert children(3) == [4, 7]
+        assert children(5) == [6]
+        assert children(8) == [9]
+        assert children(11) == [12]
+        assert children(3, "&after_seq=4") == [7]
+        assert children(1) == children(4) == children(99) == []
+
+    def test_the_total_is_right_with_gaps_and_after_a_drop(
+        self, admin: Api, api_deps: Deps, queued: QueuedJob
+    ) -> None:
+        path = f"/jobs/{queued.job_id}/events?limit=1"
+
+        def total(more: str = "") -> int:
+            return int(admin.get(path + more).get_json()["total"])
+
+        with api_deps.sessions.begin() as db:
+            store_events(db, queued.run_id, queued.job_id, [1, 2, 3])
+        assert [total(), total("&after_seq=2"), total("&after_seq=9"), total("&host=x")] == [3, 1, 0, 0]
+        with api_deps.sessions.begin() as db:
+            store_events(db, queued.run_id, queued.job_id, [6])
+        assert [total(), total("&after_seq=2"), total("&after_seq=3")] == [4, 2, 1]
+        with api_deps.sessions.begin() as db:
+            db.execute(text("DELETE FROM job_events"))
+        assert total() == 0
 
     @pytest.mark.parametrize(
         "query", ["event_type=NONE", "limit=0", "after_seq=x", "changed=1", "colour=red"]

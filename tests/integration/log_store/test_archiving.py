@@ -11,7 +11,8 @@ import pytest
 from drover_log_store.archiving import Archiver
 from drover_log_store.retention import Retention
 from drover_shared.clock import FakeClock
-from drover_shared.objects import ObjectMissingError, ObjectStore, chunk_key
+from drover_shared.domain.keys import chunk_key
+from drover_shared.objects import ObjectMissingError, ObjectStore
 from drover_shared.settings import S3Settings
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy.orm import Session

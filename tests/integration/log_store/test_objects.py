@@ -5,7 +5,8 @@ from uuid import UUID
 
 import pytest
 from drover_shared.domain.errors import InfrastructureError
-from drover_shared.objects import ObjectMissingError, ObjectStore, chunk_key
+from drover_shared.domain.keys import chunk_key
+from drover_shared.objects import ObjectMissingError, ObjectStore
 from drover_shared.settings import S3Settings
 
 

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import redis
-from drover_shared.objects import ObjectStore, chunk_key
+from drover_shared.domain.keys import chunk_key
+from drover_shared.objects import ObjectStore
 from drover_shared.settings import S3Settings
 from sqlalchemy import Engine, text
 from support.output import send_chunk

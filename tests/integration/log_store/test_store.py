@@ -9,8 +9,9 @@ import pytest
 from drover_log_store.chunks import prepare
 from drover_log_store.store import LogStore
 from drover_shared.domain.errors import InfrastructureError
+from drover_shared.domain.keys import chunk_key
 from drover_shared.messages.streams import Fields
-from drover_shared.objects import ObjectStore, chunk_key
+from drover_shared.objects import ObjectStore
 from drover_shared.settings import S3Settings
 from sqlalchemy import Engine, text
 from support.output import chunk_fields, entry

@@ -19,7 +19,9 @@ from support.waiting import eventually
 class Child:
     """The processes of a run in `folder`, called as an executor calls them."""
 
-    def __init__(self, folder: Path, seconds: float = 60.0) -> None:
+    def __init__(
+        self, folder: Path, seconds: float = 60.0, program: tuple[str, ...] = ("-m", "drover_executor.child")
+    ) -> None:
         (folder / PRIVATE).mkdir()
         self.folder, self.mark = folder, f"DROVER_TEST_CHILD={folder}".encode()
         self.deadline = Deadline(folder, create=True)
@@ -28,7 +30,7 @@ class Child:
             path = tempfile.mktemp(prefix="drover-", suffix=".sock")  # noqa: S306 - tmp_path is too long
             listener.bind(path)
             listener.listen()
-            command = ["-I", "-m", "drover_executor.child", str(folder), str(listener.fileno())]
+            command = ["-I", *program, str(folder), str(listener.fileno())]
             self.guard = subprocess.Popen(
                 [sys.executable, *command],
                 env={**os.environ, "DROVER_TEST_CHILD": str(folder)},
@@ -175,3 +177,56 @@ def test_descendants_are_found() -> None:
             assert found
         finally:
             os.killpg(shell.pid, 9)
+
+
+# Its disk is as full as the size of a file says.
+FULL_DISK = """
+import os, sys, types
+from pathlib import Path
+from drover_executor.child.__main__ import main
+folder = Path(sys.argv[1])
+os.statvfs = lambda _: types.SimpleNamespace(f_frsize=1, f_bavail=(folder / "free").stat().st_size)
+sys.exit(main(folder, int(sys.argv[2])))
+"""
+
+
+def start_on_a_full_disk(folder: Path) -> Child:
+    """A command that prints more than a pipe holds, and tells of its end by a file."""
+    (folder / SPOOL).mkdir()
+    (folder / "free").touch()
+    script = f"head -c 1000000 /dev/zero; touch {folder}/printed"
+    env = {"PATH": os.environ["PATH"], "DROVER_TEST_CHILD": str(folder)}
+    spec = ChildSpec(["sh", "-c", script], str(folder), env, [], str(folder), 0.5, reserve_bytes=10)
+    spec.write(folder)
+    child = Child(folder, program=("-c", FULL_DISK))
+    eventually("the command waits in a write", lambda: is_writing(child))
+    return child
+
+
+def is_writing(child: Child) -> bool:
+    for pid in descendants(child.guard.pid):
+        try:
+            name, where = (Path(f"/proc/{pid}/{file}").read_text().strip() for file in ("comm", "wchan"))
+        except OSError:
+            continue
+        if name == "head" and "pipe" in where:
+            return True
+    return False
+
+
+def test_a_full_disk_holds_the_playbook_back_and_loses_nothing(tmp_path: Path) -> None:
+    child = start_on_a_full_disk(tmp_path)
+    assert not (tmp_path / "printed").exists()
+    assert (tmp_path / SPOOL / "log").stat().st_size == 0
+    (tmp_path / "free").write_bytes(b"x" * 10)
+    assert child.wait() == 0
+    assert (tmp_path / SPOOL / "log").read_bytes() == bytes(1_000_000)
+
+
+def test_what_is_held_back_can_still_be_stopped(tmp_path: Path) -> None:
+    child = start_on_a_full_disk(tmp_path)
+    child.line.send(b"k")
+    assert child.wait() == 0
+    result = ChildResult.read(tmp_path)
+    assert result is not None
+    assert result.stopped == "k"

@@ -128,7 +128,10 @@ class Specs:
                 }
             case "executor":
                 return {**self._redis(name), **health, **self._executor()}
-            case "log-store":
+            case "event-ingest":
+                keys = {"DROVER_SECRET_KEYS": self._secrets.secret_keys}
+                return {**self._database(), **self._redis(name), **keys, **health}
+            case "log-store" | "scheduler":
                 return {**self._database(), **self._redis(name), **self._s3(), **health}
             case _:
                 return {**self._database(), **self._redis(name), **health}

@@ -17,10 +17,12 @@ from drover_shared.streams.bells import ring_runs
 from drover_shared.streams.group import GroupSettings, stream_client
 from drover_shared.streams.service import run_stream_service
 from drover_shared.streams.worker import Work
+from drover_shared.vault import Vault
 
 from drover_event_ingest import letters_command, retention_command
 from drover_event_ingest.batches import Load, prepare
 from drover_event_ingest.partitions import keep_partitions
+from drover_event_ingest.secrets import NoSecrets, StoredSecrets
 from drover_event_ingest.settings import Settings
 from drover_event_ingest.store import EventStore
 
@@ -43,9 +45,11 @@ def serve(env: Environment) -> int:
     configure("event-ingest", LogSettings.read(env))
     traces.configure("event-ingest", env)
     stop = stop_on_signals()
-    engine = make_engine(settings.database_url, pool_size=2, application="drover-event-ingest")
+    engine = make_engine(settings.database_url, pool_size=3, application="drover-event-ingest")
     client = stream_client(settings.redis_url)
     store = EventStore(engine)
+    vault = Vault(settings.secret_keys) if settings.secret_keys else None
+    secrets = NoSecrets() if vault is None else StoredSecrets(engine, vault)
 
     def commit(load: Load) -> None:
         ring_runs(client, store.store(load), "events")
@@ -56,7 +60,7 @@ def serve(env: Environment) -> int:
         return run_stream_service(
             client,
             GroupSettings(EVENTS_STREAM, EVENTS_GROUP, claim_idle_ms=settings.claim_idle_ms),
-            Work(prepare, commit),
+            Work(partial(prepare, secrets=secrets), commit),
             stop,
             settings.health,
             {"database": partial(check_database, engine)},

@@ -9,12 +9,17 @@ import orjson
 from drover_shared.ids import token_hash
 from drover_shared.messages.streams import Head, read_events_body, read_events_head
 from drover_shared.streams.dead_letters import DeadLetter, unreadable
+from drover_shared.streams.failures import is_poison
 from drover_shared.streams.group import Entry
 
+from drover_event_ingest import metrics
 from drover_event_ingest.clean import clean_json
 from drover_event_ingest.events import InvalidEventError, PreparedEvent, prepare_event, right_seq
 from drover_event_ingest.parts import RunPart, parts_of
 from drover_event_ingest.quick import prepare_quickly
+from drover_event_ingest.secrets import NoSecrets, Secrets
+
+_NO_SECRETS = NoSecrets()
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,14 +74,16 @@ class Load:
         yield Load(second)
 
 
-def prepare(entries: Sequence[Entry]) -> Load:
-    """Decode entries and judge each event alone."""
+def prepare(entries: Sequence[Entry], secrets: Secrets = _NO_SECRETS) -> Load:
+    """Decode entries, mask what is secret, and judge each event alone. Raises where `secrets` cannot tell."""
     batches: list[Batch] = []
     letters: list[DeadLetter] = []
     for entry in entries:
         try:
-            batches.append(_prepare_entry(entry))
-        except Exception as error:  # noqa: BLE001 - whatever it holds, an entry must not cost its neighbours
+            batches.append(_prepare_entry(entry, secrets))
+        except Exception as error:
+            if not is_poison(error):  # whatever it holds, an entry must not cost its neighbours
+                raise
             letters.append(unreadable(entry, error))
     return Load(batches, letters, sorted_parts(batches))
 
@@ -86,14 +93,18 @@ def sorted_parts(batches: Sequence[Batch]) -> list[RunPart]:
     return parts_of((batch.run_id, batch.job_id, batch.events) for batch in batches)
 
 
-def _prepare_entry(entry: Entry) -> Batch:
+def _prepare_entry(entry: Entry, secrets: Secrets) -> Batch:
     head = read_events_head(entry.fields)
     body = entry.fields.get(b"body", b"")
+    masker = secrets.masker_of(head.job_run_id)
+    if masker is not None and masker.suspects(body):
+        metrics.MASKED.inc()
+        body = as_json([masker.mask_event(event) for event in read_events_body({b"body": body})])
     batch = Batch(str(head.id), head.job_run_id, head.job_id, token_hash(head.token), body)
     events = prepare_quickly(body, str(head.job_run_id), head.job_id)
     if events is not None:
         return replace(batch, events=events)
-    return _judge_each(batch, head, read_events_body(entry.fields))
+    return _judge_each(batch, head, read_events_body({b"body": body}))
 
 
 def _judge_each(batch: Batch, head: Head, found: Sequence[dict[str, Any]]) -> Batch:

@@ -2,11 +2,12 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
+import msgspec
 from drover_shared.domain.events import EventType, HostCounts, counts_of_event, counts_of_stats
 from drover_shared.messages.streams import MAX_SNIPPET_CHARS
 
@@ -43,8 +44,7 @@ class InvalidEventError(ValueError):
     """An event that cannot be stored; its text names the field."""
 
 
-@dataclass(slots=True)
-class PreparedEvent:
+class PreparedEvent(msgspec.Struct, gc=False):  # made by the million: a dataclass takes twice the time
     """`row` is its line of `COPY`; `adds` are the counts (positions in NAMES) of its host that it raises by
     one, and `recap` is what STATS says of hosts.
     """

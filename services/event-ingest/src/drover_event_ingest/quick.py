@@ -13,6 +13,7 @@ from drover_shared.messages.streams import MAX_EVENT_BYTES
 
 from drover_event_ingest.events import (
     MAX_HOST_BYTES,
+    MAX_SEQ,
     TYPES,
     PreparedEvent,
     adds_of,
@@ -20,13 +21,22 @@ from drover_event_ingest.events import (
     failed_by,
     parse_timestamp,
     recap_of,
-    right_seq,
 )
 
 # In JSON a line break or a tab stands only between values; there COPY would take it for the end of one.
 _UNFIT_BYTES = (b"\n", b"\r", b"\t")
 _UNFIT_ESCAPES = (b"\\u0000", b"\\ud", b"\\uD")  # NUL and surrogates
 _MAX_HOST_CHARS = MAX_HOST_BYTES // 4
+# What each (type, changed, ignored) counts for, and its columns `changed` and `failed`.
+_JUDGED = {
+    (kind, changed, ignored): (
+        adds_of(kind, changed, ignored),
+        f"{'t' if changed else 'f'}\t{'t' if failed_by(kind, ignored) else 'f'}",
+    )
+    for kind in TYPES
+    for changed in (False, True)
+    for ignored in (False, True)
+}
 
 
 class _Event(msgspec.Struct, gc=False):
@@ -59,7 +69,7 @@ def prepare_quickly(body: bytes, run_id: str, job_id: int) -> Sequence[PreparedE
         events = _EVENTS.decode(body)
         before, between = f"{run_id}\t", f"\t{job_id}\t"
         return [_prepared(event, before, between) for event in events]
-    except (msgspec.MsgspecError, ValueError, RecursionError):
+    except (msgspec.MsgspecError, ValueError, LookupError, RecursionError):
         return None
 
 
@@ -77,25 +87,23 @@ def _is_fit(body: bytes) -> bool:
 
 
 def _prepared(event: _Event, before: str, between: str) -> PreparedEvent:
-    """Raises ValueError, and msgspec's errors, where the event is not plainly right."""
-    seq, kind, host, data = right_seq(event.seq), event.event_type, event.host or None, bytes(event.data)
-    if seq is None or kind not in TYPES or len(data) > MAX_EVENT_BYTES:
+    """Raises ValueError, LookupError, and msgspec's errors, where the event is not plainly right."""
+    seq, host, data = event.seq, event.host or None, bytes(event.data)
+    if type(seq) is not int or not 1 <= seq <= MAX_SEQ or len(data) > MAX_EVENT_BYTES:
         raise ValueError
     if host is not None and len(host) > _MAX_HOST_CHARS:
         raise ValueError
-    facts = _FACTS.decode(data)
-    changed, ignored = facts.changed is True, facts.ignored is True
-    failed = failed_by(kind, ignored)
+    facts, kind = _FACTS.decode(data), event.event_type
+    adds, flags = _JUDGED[kind, facts.changed is True, facts.ignored is True]
     row = (
         f"{before}{seq}{between}{event.timestamp}\t{kind}\t{copy_field(host)}\t{copy_field(event.task_name)}"
-        f"\t{copy_field(event.play_name)}\t{'t' if changed else 'f'}\t{'t' if failed else 'f'}"
-        f"\t{copy_field(event.stdout_snippet)}\t"
+        f"\t{copy_field(event.play_name)}\t{flags}\t{copy_field(event.stdout_snippet)}\t"
     )
     return PreparedEvent(
         seq,
         parse_timestamp(event.timestamp),
         host,
-        None if host is None else adds_of(kind, changed, ignored),
+        None if host is None else adds,
         recap_of(orjson.loads(data)) if kind == "STATS" else None,
         row.encode() + data.replace(b"\\", b"\\\\") + b"\n",
     )

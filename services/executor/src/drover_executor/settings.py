@@ -14,6 +14,7 @@ NO_ISOLATION, CONTAINER, REQUIRE = "none", "container", "require"
 class ExecutorSettings:
     """`mode`: queue (Redis) or http (the API alone); times in seconds.
 
+    `reserve_bytes`: what output must leave free on the disk; a playbook waits where it would not.
     `local_roots`: folders under which local projects, `file://` repositories and inventory files may lie.
     `isolation`: none runs playbooks as this process's user; with container or require it does not start,
     because it cannot keep that promise.
@@ -30,6 +31,7 @@ class ExecutorSettings:
     isolation: str
     drain_seconds: float
     git_seconds: float
+    reserve_bytes: int
     local_roots: tuple[Path, ...]
     log: LogSettings
     health: HealthSettings
@@ -53,6 +55,7 @@ class ExecutorSettings:
             ),
             drain_seconds=env.number("DROVER_EXECUTOR_DRAIN_SECONDS", 8, 0, 86400),
             git_seconds=env.number("DROVER_EXECUTOR_GIT_SECONDS", 600, 1, 86400),
+            reserve_bytes=env.integer("DROVER_EXECUTOR_RESERVE_MIB", 256, 0, 2**20) * 1024 * 1024,
             local_roots=tuple(Path(root.strip()).resolve() for root in roots.split(",") if root.strip()),
             log=LogSettings.read(env),
             health=HealthSettings.read(env),

@@ -8,8 +8,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from hashlib import sha256
 from uuid import UUID
 
+from drover_shared.domain.keys import archive_key, chunk_key
 from drover_shared.logging import get_logger
-from drover_shared.objects import ObjectMissingError, ObjectStore, archive_key, chunk_key
+from drover_shared.objects import ObjectMissingError, ObjectStore
 from drover_shared.streams.failures import describe, is_poison
 from sqlalchemy import Connection, Engine
 

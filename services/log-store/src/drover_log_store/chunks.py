@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from uuid import UUID
 
+from drover_shared.domain.keys import chunk_key
 from drover_shared.ids import token_hash
 from drover_shared.messages.streams import decode_chunk
-from drover_shared.objects import chunk_key
 from drover_shared.streams.dead_letters import DeadLetter, unreadable
 from drover_shared.streams.group import Entry
 

@@ -4,8 +4,9 @@ from datetime import timedelta
 from uuid import UUID
 
 from drover_shared.clock import Clock
+from drover_shared.domain.keys import chunk_key
 from drover_shared.ids import first_run_id_of
-from drover_shared.objects import ObjectStore, chunk_key
+from drover_shared.objects import ObjectStore
 from sqlalchemy import Engine, text
 
 from drover_log_store import metrics

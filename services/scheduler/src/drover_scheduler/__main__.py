@@ -1,5 +1,5 @@
 """`python -m drover_scheduler`: jobs into run attempts, and an eye on their leases and time-outs;
-`… requeue` looks at what waits at once.
+`… requeue` looks at what waits at once, `… job-retention` removes jobs that ended long ago.
 """
 
 import sys
@@ -18,11 +18,13 @@ from drover_shared.queue import Doorbell, quick_client
 from drover_shared.settings import Environment, LogSettings, SettingsError
 from drover_shared.streams.progress import Progress
 
+from drover_scheduler import retention_command
 from drover_scheduler.decider import Decider
 from drover_scheduler.gauges import keep_measuring
 from drover_scheduler.lease_time import LeaseTime
 from drover_scheduler.messages import Listener, scheduler_app
 from drover_scheduler.requeue import requeue
+from drover_scheduler.retention import keep_retention, open_store
 from drover_scheduler.scheduler import Tick
 from drover_scheduler.settings import Settings
 
@@ -36,8 +38,10 @@ def main() -> int:
             return serve(env)
         case ["requeue", *arguments]:
             return requeue(arguments, env)
+        case ["job-retention", *arguments]:
+            return retention_command.run_command(arguments, env)
         case other:
-            raise SettingsError(f"unknown arguments {other}: the only command is requeue")
+            raise SettingsError(f"unknown arguments {other}: the commands are requeue and job-retention")
 
 
 def serve(env: Environment) -> int:
@@ -68,6 +72,8 @@ def serve(env: Environment) -> int:
     listener = Listener(scheduler_app(settings.redis_url, decider.job_waits), stop)
     listener.start()
     measuring = keep_measuring(engine, quick_client(settings.redis_url), stop)
+    if settings.s3 is not None:
+        keep_retention(engine, open_store(settings.s3).delete_many, stop, settings.jobs_days)
     _log.info("scheduler_started")
     tick_until(stop, tick, progress)
     listener.close()

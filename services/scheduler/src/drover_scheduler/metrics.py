@@ -7,6 +7,7 @@ RINGS = Counter("drover_scheduler_rings", "Runs that waited too long and were ru
 LOST = Counter("drover_scheduler_lost_runs", "Runs whose lease expired")
 TIMEOUTS = Counter("drover_scheduler_timeouts", "Runs and jobs that ran out of time")
 CANCELED = Counter("drover_scheduler_canceled", "Jobs canceled before an executor had them")
+EXPIRED = Counter("drover_scheduler_expired_jobs", "Jobs removed because their time was over")
 FAILURES = Counter("drover_scheduler_failures", "Steps that failed and will be tried again", ["step"])
 DECISION_SECONDS = Histogram(
     "drover_scheduler_decision_seconds",

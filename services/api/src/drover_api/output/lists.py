@@ -5,11 +5,12 @@ from typing import Any
 from uuid import UUID
 
 from drover_shared.db.host_results import job_results
-from drover_shared.db.models import JobEvent, JobHostSummary, LogChunkRow
+from drover_shared.db.models import JobEvent, JobHostSummary, LogChunkRow, RunEventProgress
 from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session, aliased
 
 from drover_api.http.pages import add_links, paginate
+from drover_api.output.children import is_child
 
 Page = dict[str, Any]
 
@@ -22,20 +23,24 @@ def filtered_events(run_id: UUID, filters: Mapping[str, Any]) -> Select[Any]:
             query = query.where(getattr(JobEvent, name) == filters[name])
     if "event_type" in filters:
         query = query.where(JobEvent.event_type.in_(filters["event_type"]))
+    if "parent_seq" in filters:
+        query = query.where(is_child(run_id, filters["parent_seq"]))
     return query
 
 
 def events(session: Session, run_id: UUID | None, args: Mapping[str, Any]) -> Page:
     """A page of a run's events in the order of their seq."""
-    return (
-        empty(args) if run_id is None else _numbered(session, filtered_events(run_id, args), JobEvent, args)
-    )
+    if run_id is None:
+        return empty(args)
+    query = filtered_events(run_id, args)
+    known = _known_total(session, run_id, args) if query.compare(filtered_events(run_id, {})) else None
+    return _numbered(session, query, JobEvent, args, known)
 
 
 def chunks(session: Session, run_id: UUID, args: Mapping[str, Any]) -> Page:
     """A page of a run's stored log chunks in the order of their seq."""
     query = select(LogChunkRow).where(LogChunkRow.job_run_id == run_id)
-    return _numbered(session, query, LogChunkRow, args)
+    return _numbered(session, query, LogChunkRow, args, None)
 
 
 def host_summaries(
@@ -64,13 +69,31 @@ def empty(args: Mapping[str, Any]) -> Page:
     return {"items": [], "total": 0, "limit": args["limit"], "offset": args["offset"]}
 
 
-def _numbered(session: Session, query: Select[Any], table: Any, args: Mapping[str, Any]) -> Page:
+def _known_total(session: Session, run_id: UUID, args: Mapping[str, Any]) -> int | None:
+    """How many events the run has after `after_seq`, from its progress; None where they must be counted."""
+    after = args.get("after_seq", 0)
+    contiguous = RunEventProgress.received == func.int8multirange(
+        func.int8range(1, RunEventProgress.events + 1)
+    )
+    found = session.execute(
+        select(RunEventProgress.events, contiguous).where(RunEventProgress.job_run_id == run_id)
+    ).one_or_none()
+    if found is None:
+        return None
+    total, whole = found
+    return int(total) if after <= 0 else max(0, int(total) - after) if whole else None
+
+
+def _numbered(
+    session: Session, query: Select[Any], table: Any, args: Mapping[str, Any], known_total: int | None
+) -> Page:
     """`total` counts what the filters leave after `after_seq`."""
     limit, offset = args["limit"], args["offset"]
     if "after_seq" in args:
         query = query.where(table.seq > args["after_seq"])
-    total = session.scalar(select(func.count()).select_from(query.subquery())) or 0
-    found = query.order_by(table.seq).limit(limit).offset(offset)
-    items = session.scalars(found).all() if offset < total else []
+    items = session.scalars(query.order_by(table.seq).limit(limit).offset(offset)).all()
+    total = known_total
+    if total is None or not items:  # none at all: they may have been dropped since they were counted
+        total = session.scalar(select(func.count()).select_from(query.order_by(None).subquery())) or 0
     add_links(total, limit, offset)
     return {"items": items, "total": total, "limit": limit, "offset": offset}

@@ -69,6 +69,9 @@ class EventQuery(SeqQuery):
     task_name = text(1, 4096)
     changed = QueryBoolean()
     failed = QueryBoolean()
+    parent_seq = QueryInteger(
+        1, metadata={"description": "Only the tasks of the play, or the results of the task, with this seq"}
+    )
 
 
 class JobEventQuery(EventQuery):

@@ -6,6 +6,7 @@ import selectors
 import signal
 import subprocess
 import time
+from collections.abc import Callable
 
 from drover_executor.child import tree
 from drover_executor.child.line import Line
@@ -14,6 +15,7 @@ from drover_executor.child.spec import ChildSpec
 
 CANCEL, TIMEOUT, KILL = "c", "t", "k"  # what the executor may write
 _READ_BYTES = 256 * 1024
+_ROOM_SECONDS = 0.5  # between looks at a disk that is full
 
 
 class GuardGoneError(Exception):
@@ -21,13 +23,20 @@ class GuardGoneError(Exception):
 
 
 class Playbook:
-    """One run of the command in `spec`."""
+    """One run of the command in `spec`.
 
-    def __init__(self, spec: ChildSpec, recorder: Recorder, line: Line, guards_life: int) -> None:
-        self._spec, self._recorder = spec, recorder
+    Where its disk is nearly full nothing is read any more, so that the command waits in its next write, until
+    there is room again: output is held back, never lost.
+    """
+
+    def __init__(
+        self, spec: ChildSpec, recorder: Recorder, line: Line, guards_life: int, has_room: Callable[[], bool]
+    ) -> None:
+        self._spec, self._recorder, self._has_room = spec, recorder, has_room
         self._line, self._guards_life = line, guards_life
         self._force_at: float | None = None
         self._status: int | None = None
+        self._listening, self._ended = True, False  # to the output; at its end
         self.stopped = ""
 
     def run(self) -> int:
@@ -43,9 +52,10 @@ class Playbook:
                 selector.register(descriptor, selectors.EVENT_READ)
             self._line.attach(selector)
             while self._status is None:
+                self._listen(selector, output)
                 ready = {key.fd for key, _ in selector.select(self._wait_seconds())}
-                if output in ready and not self._pump(output):
-                    selector.unregister(output)
+                if output in ready and self._listening:
+                    self._ended = not self._pump(output)
                 if self._guards_life in ready:
                     tree.end_below(os.getpid())
                     raise GuardGoneError
@@ -56,6 +66,15 @@ class Playbook:
                 self._force_if_due()
         self._finish(output)
         return os.waitstatus_to_exitcode(self._status)
+
+    def _listen(self, selector: selectors.BaseSelector, output: int) -> None:
+        """Listen to the output while there may be more of it and room for it."""
+        wanted = not self._ended and self._has_room()
+        if wanted and not self._listening:
+            selector.register(output, selectors.EVENT_READ)
+        elif self._listening and not wanted:
+            selector.unregister(output)
+        self._listening = wanted
 
     def _start(self) -> int:
         """Start the command; returns the read end of what it prints, standard output and error in one."""
@@ -98,7 +117,10 @@ class Playbook:
                     os.kill(self._pid, signal.SIGINT)
 
     def _wait_seconds(self) -> float | None:
-        return None if self._force_at is None else max(0.0, self._force_at - time.monotonic())
+        waits = [] if self._listening or self._ended else [_ROOM_SECONDS]
+        if self._force_at is not None:
+            waits.append(max(0.0, self._force_at - time.monotonic()))
+        return min(waits, default=None)
 
     def _force_if_due(self) -> None:
         if self._force_at is not None and self._status is None and time.monotonic() >= self._force_at:

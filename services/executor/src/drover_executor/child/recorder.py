@@ -6,10 +6,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from drover_shared.masking import MaskedStream, Masker
+
 from drover_executor.child.encoding import encoded
 from drover_executor.child.mapping import completed, mapped
 from drover_executor.child.markers import Marker, MarkerFilter, Text
-from drover_executor.child.masking import MaskedStream, Masker
 from drover_executor.child.recap import recap_events
 
 _PRINTED_BYTES = 64 * 1024  # kept of what is printed for one event; its snippet is shorter still
@@ -102,11 +103,11 @@ class Recorder:
         event = mapped(raw, printed)
         if event is None:
             return
-        event = self._masker.mask_value(event)
+        event = self._masker.mask_event(event)
         if raw.get("event") == "playbook_on_start":
             self.started = True
         if raw.get("event") == "playbook_on_stats":
-            self.artifacts = event["data"]["artifacts"]
+            self.artifacts = event["data"].get("artifacts") or {}
             for part in recap_events(event):
                 self._add(part)
             return

@@ -24,6 +24,7 @@ class ChildSpec:
     grace_seconds: float  # between an interrupt and the end by force
     agent_socket: str | None = None  # where an ssh-agent is to listen
     agent_keys: list[dict[str, str]] = field(default_factory=list)  # {"key": path, "passphrase": path or ""}
+    reserve_bytes: int = 0  # free space on the spool's disk that output must leave
 
     def write(self, folder: Path) -> None:
         descriptor = os.open(folder / SPEC, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)

@@ -1,11 +1,14 @@
 """The worker of one run: takes its spec, runs the playbook, writes the result."""
 
+import os
+from functools import partial
 from pathlib import Path
+
+from drover_shared.masking import Masker
 
 from drover_executor.child import tree
 from drover_executor.child.agent import KeyRefusedError, start_agent
 from drover_executor.child.line import Line
-from drover_executor.child.masking import Masker
 from drover_executor.child.playbook import CANCEL, KILL, GuardGoneError, Playbook
 from drover_executor.child.recorder import Recorder
 from drover_executor.child.spec import SPOOL, ChildResult, ChildSpec
@@ -23,7 +26,8 @@ def work(folder: Path, listener: int, guards_life: int) -> int:
         ChildResult(1, started=False, stopped="", last_error="", key_refused=str(error)).write(folder)
         return 1
     recorder = Recorder(folder / SPOOL, Path(spec.events_dir), Masker(spec.secrets))
-    playbook = Playbook(spec, recorder, Line(listener), guards_life)
+    room = partial(has_room, folder, spec.reserve_bytes)
+    playbook = Playbook(spec, recorder, Line(listener), guards_life, room)
     try:
         rc = playbook.run()
     except GuardGoneError:
@@ -37,6 +41,12 @@ def work(folder: Path, listener: int, guards_life: int) -> int:
     )
     ended.write(folder)
     return 0
+
+
+def has_room(folder: Path, reserve_bytes: int) -> bool:
+    """Whether the disk of `folder` has at least `reserve_bytes` free."""
+    disk = os.statvfs(folder)
+    return disk.f_bavail * disk.f_frsize >= reserve_bytes
 
 
 def _status(rc: int, stopped: str) -> str:

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from drover_shared.domain.reasons import Reason
+from drover_shared.masking import Masker
 
-from drover_executor.child.masking import Masker
 from drover_executor.failures import RunFailedError
 from drover_executor.project.access import GitAccess
 from drover_executor.project.address import Address, check_reachable

@@ -10,8 +10,8 @@ from typing import Any
 
 from ansible_runner.config.runner import RunnerConfig
 from drover_shared.domain.reasons import Reason
+from drover_shared.masking import SHORTEST
 
-from drover_executor.child.masking import SHORTEST
 from drover_executor.child.spec import ChildSpec
 from drover_executor.failures import RunFailedError
 from drover_executor.project.checkout import ProjectSource, playbook_in
@@ -66,6 +66,7 @@ def child_spec(prepared: Prepared) -> ChildSpec:
         grace_seconds=GRACE_SECONDS,
         agent_socket=agent.get("SSH_AUTH_SOCK"),
         agent_keys=injected.agent_keys,
+        reserve_bytes=space.reserve_bytes,
     )
 
 

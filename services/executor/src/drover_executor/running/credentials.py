@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from drover_shared.domain.reasons import Reason
+from drover_shared.masking import SHORTEST
 
-from drover_executor.child.masking import SHORTEST
 from drover_executor.failures import RunFailedError
 from drover_executor.running.workspace import Workspace
 

@@ -73,6 +73,7 @@ class RunnerFactory:
     ) -> None:
         self._folder, self._transport, self._registration = settings.folder, transport, registration
         self._make_sink = make_sink
+        self._reserve_bytes = settings.reserve_bytes
         self._source = ProjectSource(settings.folder, settings.local_roots, settings.git_seconds)
 
     def claim(self, run_id: UUID) -> Claim | None:
@@ -89,7 +90,7 @@ class RunnerFactory:
 
     def run(self, claim: Claim, control: Control) -> None:
         """Run a claimed attempt to its end."""
-        with _contained(claim.run_id), workspace(self._folder, claim.run_id) as space:
+        with _contained(claim.run_id), workspace(self._folder, claim.run_id, self._reserve_bytes) as space:
             deadline = Deadline(space.folder, create=True)
             lease = Lease(claim.lease_seconds, dead_at(claim.lease_seconds, claim.claimed_at), deadline)
             record = Record(claim, space.sockets).changed(space.folder)

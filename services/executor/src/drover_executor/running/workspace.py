@@ -29,11 +29,15 @@ RUN_VARIABLE = "DROVER_JOB_RUN_ID"  # stands in the environment of every process
 
 @dataclass(frozen=True, slots=True)
 class Workspace:
-    """Paths of one run; `sockets` is short, for the limit on a Unix socket's path."""
+    """Paths of one run; `sockets` is short, for the limit on a Unix socket's path.
+
+    `reserve_bytes`: what its output must leave free on the disk.
+    """
 
     run_id: UUID
     folder: Path
     sockets: Path
+    reserve_bytes: int = 0
 
     @property
     def private(self) -> Path:
@@ -71,7 +75,7 @@ class Workspace:
 
 
 @contextlib.contextmanager
-def workspace(root: Path, run_id: UUID) -> Iterator[Workspace]:
+def workspace(root: Path, run_id: UUID, reserve_bytes: int) -> Iterator[Workspace]:
     """Make a run's folder, and end it with all its processes. Raises OSError.
 
     It stays where the next start has something to do for it: see `record`.
@@ -79,7 +83,7 @@ def workspace(root: Path, run_id: UUID) -> Iterator[Workspace]:
     folder = root / "runs" / str(run_id)
     folder.mkdir(mode=0o700, parents=True)
     with locked(folder):
-        space = Workspace(run_id, folder, Path(tempfile.mkdtemp(prefix="drover-")))
+        space = Workspace(run_id, folder, Path(tempfile.mkdtemp(prefix="drover-")), reserve_bytes)
         for path in (space.private, space.spool):
             path.mkdir(mode=0o700)
         with _ending(space):

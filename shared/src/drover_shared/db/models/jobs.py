@@ -89,6 +89,7 @@ class Job(Base):
         Index("ix_jobs_project", "project_id", text("id DESC")),
         Index("ix_jobs_created_at", "created_at", postgresql_using="brin"),
         Index("ix_jobs_finished_at", "finished_at", postgresql_using="brin"),
+        Index("ix_jobs_snapshot", "inventory_snapshot_id"),
         Index("ix_jobs_template", "job_template_id", text("id DESC")),
         Index("ix_jobs_organization", "organization_id", text("id DESC")),
         Index("ix_jobs_inventory", "inventory_id", text("id DESC")),

@@ -27,6 +27,8 @@ class JobEvent(Base):
     __table_args__ = (
         Index("ix_job_events_host", "job_run_id", "host", "seq"),
         Index("ix_job_events_type", "job_run_id", "event_type", "seq"),
+        Index("ix_job_events_changed", "job_run_id", "seq", postgresql_where=text("changed")),
+        Index("ix_job_events_failed", "job_run_id", "seq", postgresql_where=text("failed")),
         {"postgresql_partition_by": "RANGE (job_run_id)"},
     )
     job_run_id: Mapped[UUID] = mapped_column(primary_key=True)

@@ -3,7 +3,7 @@
 import base64
 import json
 
-from drover_executor.child.masking import MASK, MaskedStream, Masker
+from drover_shared.masking import MASK, MaskedStream, Masker
 from hypothesis import given
 from hypothesis import strategies as st
 

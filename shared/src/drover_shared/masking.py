@@ -3,11 +3,13 @@
 import base64
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 from urllib.parse import quote, quote_plus
 
 MASK = "$encrypted$"
+_TEXTS = ("host", "task_name", "play_name", "stdout_snippet", "data")
+_TELLING_LINES = 3  # of a secret of many lines, those by which it is found in what is already masked
 SHORTEST = 3  # characters; masking anything shorter would hide half of the output
 _KEY = 3  # bytes a variant is found by
 
@@ -33,11 +35,19 @@ def _json(text: str, *, ascii_only: bool) -> str:
     return json.dumps(text, ensure_ascii=ascii_only)[1:-1]
 
 
+def _telling(secret: str) -> list[str]:
+    lines = secret.splitlines()
+    return [secret] if len(lines) <= 1 else sorted(lines, key=len)[-_TELLING_LINES:]
+
+
 class Masker:
     """Masks texts, JSON values and byte streams. With no secrets it costs nothing."""
 
     def __init__(self, secrets: Iterable[str]) -> None:
+        secrets = list(secrets)
         forms = {form for secret in secrets for form in variants(secret)}
+        telling = {form for secret in secrets for line in _telling(secret) for form in variants(line)}
+        self._telling = [form.encode(errors="surrogateescape") for form in telling]
         ordered = sorted(forms, key=lambda form: (-len(form), form))
         self._raw = [form.encode(errors="surrogateescape") for form in ordered]
         self._by_key: dict[bytes, list[bytes]] = {}
@@ -70,6 +80,14 @@ class Masker:
         if isinstance(value, list):
             return [self.mask_value(item) for item in value]
         return value
+
+    def mask_event(self, event: Mapping[str, Any]) -> dict[str, Any]:
+        """An event of specification 2.7 with what came from outside masked; its own words stay."""
+        return {**event, **{name: self.mask_value(event[name]) for name in _TEXTS if name in event}}
+
+    def suspects(self, data: bytes) -> bool:
+        """Whether `data` holds a secret; of one of many lines only its longest are looked for."""
+        return any(form in data for form in self._telling)
 
     def held(self, data: bytes) -> int:
         """How many bytes at the end of `data` may be the first ones of a secret that goes on."""
