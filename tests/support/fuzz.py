@@ -14,9 +14,9 @@ from support.api import ADMIN_PASSWORD, REGISTRATION_TOKEN
 from support.api_process import Known
 
 TESTS = Path(__file__).parent.parent
-# What a schema cannot say: ids that do not exist, rules between fields. Only these statuses may refuse
-# data that the schema allows.
-_RULES = ["2xx", "304", "401", "403", "404", "409", "410", "412", "416", "422"]
+# What a schema cannot say: ids that do not exist, rules between fields, too many wrong passwords. Only these
+# statuses may refuse data that the schema allows.
+_RULES = ["2xx", "304", "401", "403", "404", "409", "410", "412", "416", "422", "429"]
 
 
 def strict_document(url: str) -> dict[str, Any]:

@@ -34,6 +34,8 @@ _IF_NONE_MATCH = {
     "description": "The ETag of a known state: 304 where it still is the current one",
     "schema": _STRING,
 }
+_MAY_HAVE_NONE = ("get_session",)  # who comes with a token has no session
+
 WHY: dict[HTTPStatus, str] = {
     HTTPStatus.INTERNAL_SERVER_ERROR: "An unexpected error; its `request_id` finds it",
     HTTPStatus.BAD_REQUEST: "The body is not the JSON that it says to be",
@@ -97,7 +99,7 @@ def _token(one: Operation) -> str:
 
 def _errors(one: Operation) -> Iterator[HTTPStatus]:
     yield from (HTTPStatus.UNAUTHORIZED, HTTPStatus.SERVICE_UNAVAILABLE)
-    if one.has("path"):
+    if one.has("path") or one.body["operationId"] in _MAY_HAVE_NONE:
         yield HTTPStatus.NOT_FOUND
     if one.media:
         yield HTTPStatus.BAD_REQUEST
