@@ -11,7 +11,7 @@ import httpx
 import pytest
 from drover_shared.queue import Doorbell
 from support.job_output import assert_complete
-from support.live import LiveStack, job_ended
+from support.live import FINAL, LiveStack, job_ended
 from support.projects import World, local_hosts, make_repository
 from support.waiting import eventually
 
@@ -154,6 +154,29 @@ def test_a_launch_answers_while_redis_is_away(
     with frozen(stack, "redis"):
         job = world.launch(template)
     assert_right(client, job_ended(client, job["id"]))
+
+
+def test_an_object_store_that_is_away_loses_nothing_and_blocks_no_job(
+    stack: LiveStack, client: httpx.Client, world: World, template: dict[str, Any]
+) -> None:
+    """More jobs than the executor has slots end while nothing of their logs can be stored."""
+    with frozen(stack, "s3"):
+        jobs = [world.launch(template) for _ in range(3)]
+        ended = [job_over(client, job["id"]) for job in jobs]
+        assert [job["status"] for job in ended] == ["successful"] * len(jobs)
+        assert not any(job["log_complete"] for job in ended)
+    for job in jobs:
+        assert_right(client, job_ended(client, job["id"]))
+
+
+def job_over(client: httpx.Client, job_id: int) -> dict[str, Any]:
+    """The job once it is over, whatever of its output is stored."""
+
+    def look() -> dict[str, Any] | None:
+        job: dict[str, Any] = client.get(f"/jobs/{job_id}").raise_for_status().json()
+        return job if job["status"] in FINAL else None
+
+    return eventually(f"job {job_id} is over", look, 90)
 
 
 def in_the_middle(client: httpx.Client, job: dict[str, Any]) -> None:

@@ -33,6 +33,7 @@ def api_settings(database_url: str, redis_url: str, s3: S3Settings) -> ApiSettin
         secret_keys=(f"k1:{Fernet.generate_key().decode()}",),
         registration_token=REGISTRATION_TOKEN,
         threads=8,
+        live_readers=4,
     )
 
 

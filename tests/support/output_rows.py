@@ -10,6 +10,7 @@ from uuid import UUID
 from drover_shared.db.models import JobEvent, JobHostSummary, LogArchive, LogChunkRow
 from drover_shared.domain.keys import archive_key, chunk_key
 from drover_shared.objects import ObjectStore
+from drover_shared.parts import HEAD, Packer
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
@@ -74,13 +75,23 @@ def store_log(
     )
 
 
-def store_archive(db: Session, store: ObjectStore, run_id: UUID, whole: bytes, member_bytes: int) -> None:
-    """The log as one object; the objects of its chunks are gone."""
-    key, body, ends = archive_key(run_id, "x"), b"", []
-    for low in range(0, len(whole), member_bytes):
-        body += gzip.compress(whole[low : low + member_bytes])
+def store_archive(
+    db: Session, store: ObjectStore, run_id: UUID, whole: bytes, part_bytes: int, *, members: bool = False
+) -> None:
+    """The log as one object, as of now or of gzip `members`; the objects of its chunks are gone."""
+    packer, ends, lines, crcs = Packer(), list[int](), list[int](), list[int]()
+    key, body = archive_key(run_id, "x"), b"" if members else HEAD
+    for low in range(0, len(whole), part_bytes):
+        piece = whole[low : low + part_bytes]
+        if members:
+            body += gzip.compress(piece)
+        else:
+            part = packer.pack(piece)
+            body += part.body
+            lines.append(whole[: low + part_bytes].count(b"\n"))
+            crcs.append(part.crc)
         ends.append(len(body))
-    store.put(key, body)
+    store.put(key, body if members else body + packer.tail())
     chunks = db.query(LogChunkRow).filter_by(job_run_id=run_id).all()
     store.delete_many([chunk.storage_key for chunk in chunks])
     for chunk in chunks:
@@ -90,8 +101,10 @@ def store_archive(db: Session, store: ObjectStore, run_id: UUID, whole: bytes, m
             job_run_id=run_id,
             storage_key=key,
             ready_at=FIRST_EVENT_AT,
-            member_bytes=member_bytes,
+            member_bytes=part_bytes,
             member_ends=ends,
+            part_lines=lines,
+            part_crcs=crcs,
         )
     )
 

@@ -4,8 +4,9 @@ Safe for use by several threads at once. Every failure of the store is an `Infra
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import closing, contextmanager, suppress
-from dataclasses import dataclass
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import boto3
@@ -14,16 +15,14 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from drover_shared.domain.errors import InfrastructureError
 from drover_shared.object_metrics import ERRORS
+from drover_shared.object_reads import CONNECT_SECONDS, READ_SECONDS, ObjectMissingError, ObjectReads
 from drover_shared.settings import S3Settings
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
 
-_CONNECT_SECONDS = 3
-_READ_SECONDS = 20
 _DELETE_AT_ONCE = 1000  # S3's own limit of one DeleteObjects request
 _PART_BYTES = 8 * 1024 * 1024  # S3 takes 10,000 parts of at least 5 MiB: objects of up to 80 GiB
-_READ_BYTES = 256 * 1024
 _MISSING = frozenset({"NoSuchKey", "404"})
 _OWNED = frozenset({"BucketAlreadyOwnedByYou", "BucketAlreadyExists"})
 
@@ -34,10 +33,6 @@ class ListedObject:
 
     key: str
     size: int
-
-
-class ObjectMissingError(LookupError):
-    """The store answers, and has no such object."""
 
 
 def s3_client(settings: S3Settings, *, connections: int = 10) -> "S3Client":
@@ -56,8 +51,8 @@ def s3_client(settings: S3Settings, *, connections: int = 10) -> "S3Client":
             request_checksum_calculation="when_required",
             response_checksum_validation="when_required",
             s3={"addressing_style": "path"},
-            connect_timeout=_CONNECT_SECONDS,
-            read_timeout=_READ_SECONDS,
+            connect_timeout=CONNECT_SECONDS,
+            read_timeout=READ_SECONDS,
             retries={"mode": "standard", "total_max_attempts": 2},
             max_pool_connections=connections,
         ),
@@ -68,7 +63,9 @@ class ObjectStore:
     """One bucket."""
 
     def __init__(self, settings: S3Settings, *, connections: int = 10) -> None:
+        self.settings = settings
         self._client = s3_client(settings, connections=connections)
+        self._reads = ObjectReads(settings, connections)
         self._bucket = settings.bucket
 
     def put(self, key: str, body: bytes) -> None:
@@ -126,14 +123,7 @@ class ObjectStore:
 
     def stream(self, key: str, start: int = 0, end: int | None = None) -> Iterator[bytes]:
         """As `get`, in pieces, so that memory stays flat whatever the object's size."""
-        with _translated():
-            if start == 0 and end is None:
-                answer = self._client.get_object(Bucket=self._bucket, Key=key)
-            else:
-                last = "" if end is None else str(end - 1)
-                answer = self._client.get_object(Bucket=self._bucket, Key=key, Range=f"bytes={start}-{last}")
-            with closing(answer["Body"]) as body:
-                yield from body.iter_chunks(_READ_BYTES)
+        return self._reads.stream(key, start, end)
 
     def delete_many(self, keys: Sequence[str]) -> None:
         """Delete every object named; one that is not there is no error."""
@@ -155,6 +145,41 @@ class ObjectStore:
                 for found in page.get("Contents", []):
                     yield ListedObject(found["Key"], found["Size"])
 
+    def presigned(self, key: str, file_name: str, encoding: str, seconds: int) -> str | None:
+        """An address at which a client may get the object for so long; None where none reaches the store.
+
+        The store will call it text in UTF-8, of this encoding where there is one, to be saved as `file_name`.
+        """
+        if not self.settings.public_endpoint:
+            return None
+        asked = {
+            "Bucket": self._bucket,
+            "Key": key,
+            "ResponseContentType": "text/plain; charset=utf-8",
+            "ResponseContentDisposition": f'attachment; filename="{file_name}"',
+        }
+        if encoding:
+            asked["ResponseContentEncoding"] = encoding
+        return self._signer.generate_presigned_url("get_object", Params=asked, ExpiresIn=seconds)
+
+    @cached_property
+    def _signer(self) -> "S3Client":
+        """Opens no connection: it only signs."""
+        return s3_client(replace(self.settings, endpoint=self.settings.public_endpoint))
+
+    def discard(self, key: str) -> None:
+        """Delete an object that somebody was writing who is gone, and what parts of it were put.
+
+        Parts are left to the store's own rules where it does not say which there are.
+        """
+        with _translated(), suppress(ClientError):  # some say so, where there are none
+            uploads = self._client.list_multipart_uploads(Bucket=self._bucket, Prefix=key).get("Uploads", [])
+            for upload in uploads:
+                self._client.abort_multipart_upload(
+                    Bucket=self._bucket, Key=upload["Key"], UploadId=upload["UploadId"]
+                )
+        self.delete_many([key])
+
     def ensure_bucket(self) -> None:
         """Make the bucket unless it is there; any number may call this at once."""
         try:
@@ -170,6 +195,7 @@ class ObjectStore:
             self._client.head_bucket(Bucket=self._bucket)
 
     def close(self) -> None:
+        self._reads.close()
         self._client.close()
 
     def _make_bucket(self) -> None:

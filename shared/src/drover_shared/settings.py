@@ -111,13 +111,17 @@ class HealthSettings:
 
 @dataclass(frozen=True, slots=True)
 class S3Settings:
-    """An S3-compatible object store; the secret key is kept out of `repr`."""
+    """An S3-compatible object store; the secret key is kept out of `repr`.
+
+    `public_endpoint` is its address for clients, where they reach it by themselves.
+    """
 
     endpoint: str
     bucket: str
     access_key: str
     secret_key: str = field(repr=False)
     region: str = "us-east-1"
+    public_endpoint: str = ""
 
     @classmethod
     def read(cls, env: Environment) -> "S3Settings":
@@ -127,4 +131,5 @@ class S3Settings:
             access_key=env.text("DROVER_S3_ACCESS_KEY"),
             secret_key=env.text("DROVER_S3_SECRET_KEY"),
             region=env.text("DROVER_S3_REGION", "us-east-1"),
+            public_endpoint=env.text("DROVER_S3_PUBLIC_ENDPOINT", ""),
         )

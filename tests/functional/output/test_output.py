@@ -1,15 +1,23 @@
 """Events, host summaries and logs over HTTP, on real PostgreSQL, Redis and S3."""
 
+import gzip
 import json
 import threading
+import zlib
 from collections.abc import Iterator
+from dataclasses import replace
+from hashlib import sha256
 from typing import Any
 
+import httpx
 import pytest
+from drover_api.app import create_app
 from drover_api.deps import Deps
+from drover_shared.db.models import JobRun
+from drover_shared.domain.keys import chunk_key
 from drover_shared.objects import ObjectStore
-from sqlalchemy import text
-from support.api import Api
+from sqlalchemy import text, update
+from support.api import Api, token_for
 from support.executor_client import Executor, ending
 from support.job_rows import QueuedJob
 from support.output_rows import store_archive, store_events, store_log, store_summary
@@ -181,7 +189,7 @@ class TestLiveEvents:
 
     def test_only_so_many_at_once(self, admin: Api, api_deps: Deps, queued: QueuedJob) -> None:
         path = f"/jobs/{queued.job_id}/events"
-        places = api_deps.settings.threads // 2
+        places = api_deps.settings.live_readers
         readers = [admin.get(path, headers=STREAM, buffered=False) for _ in range(places)]
         refused = admin.get(path, headers=STREAM)
         assert (refused.status_code, refused.content_type) == (503, "application/problem+json")
@@ -276,7 +284,8 @@ class TestLog:
             store_log(db, store, queued.run_id, queued.job_id, self.PIECES, missing=1)
         assert admin.get(f"/job-runs/{queued.run_id}/log").data == self.PIECES[0]
 
-    @pytest.mark.parametrize("member_bytes", [1, 10, 1000])
+    @pytest.mark.parametrize("members", [False, True])
+    @pytest.mark.parametrize("part_bytes", [1, 10, 1000])
     def test_archived(
         self,
         admin: Api,
@@ -284,14 +293,106 @@ class TestLog:
         queued: QueuedJob,
         path: str,
         store: ObjectStore,
-        member_bytes: int,
+        part_bytes: int,
+        members: bool,
     ) -> None:
         with api_deps.sessions.begin() as db:
-            store_archive(db, store, queued.run_id, self.WHOLE, member_bytes)
+            store_archive(db, store, queued.run_id, self.WHOLE, part_bytes, members=members)
         assert admin.get(path).data == self.WHOLE
         for start, end in ((0, 0), (9, 9), (9, 10), (5, 20), (30, len(self.WHOLE) - 1)):
             answer = admin.get(path, headers={"Range": f"bytes={start}-{end}"})
             assert answer.data == self.WHOLE[start : end + 1]
+
+    def complete(self, api_deps: Deps, queued: QueuedJob) -> str:
+        """Say that the log is all there is; returns its SHA-256."""
+        digest = sha256(self.WHOLE).hexdigest()
+        with api_deps.sessions.begin() as db:
+            db.execute(
+                update(JobRun)
+                .where(JobRun.id == queued.run_id)
+                .values(final_log_chunks=4, final_log_bytes=len(self.WHOLE), final_log_sha256=digest)
+            )
+        return digest
+
+    def test_a_complete_log_has_a_tag_for_conditions(
+        self, admin: Api, api_deps: Deps, queued: QueuedJob, path: str
+    ) -> None:
+        assert "ETag" not in admin.get(path).headers
+        digest = self.complete(api_deps, queued)
+        answer = admin.get(path)
+        assert answer.headers["ETag"] == f'"{digest}"'
+        assert answer.headers["Repr-Digest"].startswith("sha-256=:")
+        assert admin.get(path, headers={"If-None-Match": f'"{digest}"'}).status_code == 304
+        assert admin.get(f"{path}?format=txt").headers["ETag"] == f'"{digest}-txt"'
+        part = {"Range": "bytes=0-1", "If-Range": f'"{digest}"'}
+        assert (admin.get(path, headers=part).status_code, admin.get(path, headers=part).data) == (206, b"PL")
+
+    def test_an_archive_goes_as_it_lies_to_whom_takes_gzip(
+        self, admin: Api, api_deps: Deps, queued: QueuedJob, path: str, store: ObjectStore
+    ) -> None:
+        self.complete(api_deps, queued)
+        with api_deps.sessions.begin() as db:
+            store_archive(db, store, queued.run_id, self.WHOLE, 10)
+        gzipped = admin.get(path, headers={"Accept-Encoding": "gzip"})
+        assert gzipped.headers["Content-Encoding"] == "gzip"
+        assert zlib.decompressobj(31).decompress(gzipped.data) == self.WHOLE  # as one member
+        for headers in ({"Accept-Encoding": "gzip;q=0"}, {"Accept-Encoding": "gzip", "Range": "bytes=0-"}):
+            bare = admin.get(path, headers=headers)
+            assert (bare.headers.get("Content-Encoding"), bare.data) == (None, self.WHOLE)
+
+    def test_presigned_where_clients_reach_the_store(
+        self, api_deps: Deps, queued: QueuedJob, path: str, store: ObjectStore
+    ) -> None:
+        self.complete(api_deps, queued)
+        with api_deps.sessions.begin() as db:
+            store_archive(db, store, queued.run_id, self.WHOLE, 10)
+        s3 = api_deps.settings.s3
+        objects = ObjectStore(replace(s3, public_endpoint=s3.endpoint))
+        admin = Api(
+            create_app(replace(api_deps, objects=objects)).test_client(), token_for(api_deps, "admin")
+        )
+        answer = admin.get(f"{path}?presigned=true")
+        assert answer.status_code == 307
+        address = answer.headers["Location"]
+        assert s3.secret_key not in address
+        with httpx.Client() as client:
+            got = client.get(address)
+            assert got.is_success
+            # an S3 server that leaves `response-content-encoding` out hands over the gzip file itself
+            body = got.content if got.headers.get("Content-Encoding") else gzip.decompress(got.content)
+            assert body == self.WHOLE
+            assert client.get(address.replace("X-Amz-Signature=", "X-Amz-Signature=0")).status_code == 403
+        objects.close()
+
+    def test_presigned_elsewhere_is_the_log_itself(self, admin: Api, path: str) -> None:
+        assert admin.get(f"{path}?presigned=true").data == self.WHOLE
+
+    @pytest.mark.parametrize("archived", [False, True])
+    def test_lines(
+        self,
+        admin: Api,
+        api_deps: Deps,
+        queued: QueuedJob,
+        path: str,
+        store: ObjectStore,
+        archived: bool,
+    ) -> None:
+        if archived:
+            with api_deps.sessions.begin() as db:
+                store_archive(db, store, queued.run_id, self.WHOLE, 7)
+        lines = self.WHOLE.splitlines(keepends=True)
+        for start, end in ((0, 1), (1, 2), (1, None), (0, None), (2, 3), (3, 9), (2, 2), (9, 1)):
+            query = f"start_line={start}" + ("" if end is None else f"&end_line={end}")
+            assert admin.get(f"{path}?{query}").data == b"".join(lines[start:end]), query
+        assert admin.get(f"{path}?end_line=2&format=txt").data == b"PLAY [all]\nok: [web01] <&>\n"
+        assert admin.get(f"{path}?start_line=x").status_code == 422
+
+    def test_a_chunk_that_was_changed_is_not_told(
+        self, admin: Api, path: str, queued: QueuedJob, store: ObjectStore
+    ) -> None:
+        store.put(chunk_key(queued.run_id, 0), self.PIECES[0][::-1])
+        answer = admin.get(path)
+        assert (answer.status_code, answer.mimetype) == (503, "application/problem+json")
 
     def test_none_yet(self, admin: Api, queued: QueuedJob) -> None:
         path = f"/jobs/{queued.job_id}/log"

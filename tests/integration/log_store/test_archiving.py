@@ -2,6 +2,7 @@
 
 import gzip
 import random
+import zlib
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
@@ -12,7 +13,8 @@ from drover_log_store.archiving import Archiver
 from drover_log_store.retention import Retention
 from drover_shared.clock import FakeClock
 from drover_shared.domain.keys import chunk_key
-from drover_shared.objects import ObjectMissingError, ObjectStore
+from drover_shared.object_reads import ObjectMissingError
+from drover_shared.objects import ObjectStore
 from drover_shared.settings import S3Settings
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy.orm import Session
@@ -29,9 +31,8 @@ def objects(s3: S3Settings) -> ObjectStore:
     return ObjectStore(s3)
 
 
-def make_archiver(engine: Engine, objects: ObjectStore, **options: float) -> Archiver:
-    seconds = {"grace_seconds": 0.0, "stale_seconds": 3600.0, **options}
-    return Archiver(engine, objects, MEMBER, **seconds)
+def make_archiver(engine: Engine, objects: ObjectStore, grace_seconds: float = 0.0) -> Archiver:
+    return Archiver(engine, objects, MEMBER, grace_seconds=grace_seconds, lease_seconds=3600.0)
 
 
 def finished(engine: Engine, objects: ObjectStore, pieces: Sequence[bytes], digest: str = "") -> RunRow:
@@ -71,7 +72,10 @@ def test_a_finished_log_becomes_one_object_and_its_chunks_go(engine: Engine, obj
     [(key, size, ends)] = archives(engine)
     assert gzip.decompress(objects.get(key)) == WHOLE
     assert (size, len(ends)) == (MEMBER, -(-len(WHOLE) // MEMBER))
-    assert gzip.decompress(objects.get(key, ends[1], ends[2])) == WHOLE[2 * MEMBER : 3 * MEMBER]
+    [(lines,)] = rows(engine, "SELECT part_lines FROM log_archives")
+    assert (lines[0], lines[-1]) == (WHOLE[:MEMBER].count(b"\n"), WHOLE.count(b"\n"))
+    part = zlib.decompressobj(-15).decompress(objects.get(key, ends[1], ends[2]))
+    assert part == WHOLE[2 * MEMBER : 3 * MEMBER]
     assert rows(engine, "SELECT DISTINCT storage_key FROM log_chunks") == [(key,)]
     assert objects.get(chunk_key(run.id, 3)) == PIECES[3]
     assert not archiver.archive_next()
@@ -114,14 +118,55 @@ def test_what_somebody_who_is_gone_began_is_begun_anew(engine: Engine, objects: 
     objects.put("half.gz", b"half")
     with engine.begin() as connection:
         connection.execute(
-            text("INSERT INTO log_archives (job_run_id, storage_key) VALUES (:run, 'half.gz')"),
+            text(
+                "INSERT INTO log_archives (job_run_id, storage_key, lease_until)"
+                " VALUES (:run, 'half.gz', now() + interval '1 minute')"
+            ),
             {"run": run.id},
         )
     assert not make_archiver(engine, objects).archive_next()  # it may still be at work
-    assert make_archiver(engine, objects, stale_seconds=0.0).archive_next()
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE log_archives SET lease_until = now() - interval '1 second'"))
+    assert make_archiver(engine, objects).archive_next()
     assert len(archives(engine)) == 1
     with pytest.raises(ObjectMissingError):
         objects.get("half.gz")
+
+
+class PassingClock(FakeClock):
+    """A minute passes at every look."""
+
+    def monotonic(self) -> float:
+        self.advance(60.0)
+        return super().monotonic()
+
+
+@pytest.mark.parametrize("taken", [False, True])
+def test_a_lease_is_renewed_on_the_way_and_without_it_nothing_is_made(
+    engine: Engine, objects: ObjectStore, taken: bool
+) -> None:
+    finished(engine, objects, PIECES)
+    written = []
+
+    class Watched(ObjectStore):
+        def put(self, key: str, body: bytes) -> None:
+            written.append(key)
+            super().put(key, body)
+            sql = "UPDATE log_archives SET lease_until = now() - interval '1 second'"
+            sql += ", storage_key = 'of somebody else'" if taken else ""
+            with engine.begin() as connection:
+                connection.execute(text(sql))
+
+    archiver = Archiver(
+        engine, Watched(objects.settings), MEMBER, lease_seconds=60.0, clock=PassingClock(datetime.now(UTC))
+    )
+    assert archiver.archive_next()
+    assert len(archives(engine)) == (0 if taken else 1)
+    [lease_is_held] = rows(engine, "SELECT lease_until > now() FROM log_archives")
+    assert lease_is_held == (not taken,)
+    if taken:
+        with pytest.raises(ObjectMissingError):
+            objects.get(written[0])
 
 
 @pytest.mark.parametrize("archived", [False, True])

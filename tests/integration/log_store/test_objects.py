@@ -6,7 +6,8 @@ from uuid import UUID
 import pytest
 from drover_shared.domain.errors import InfrastructureError
 from drover_shared.domain.keys import chunk_key
-from drover_shared.objects import ObjectMissingError, ObjectStore
+from drover_shared.object_reads import ObjectMissingError
+from drover_shared.objects import ObjectStore
 from drover_shared.settings import S3Settings
 
 

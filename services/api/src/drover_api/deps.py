@@ -17,6 +17,7 @@ from sqlalchemy import Engine
 from sqlalchemy.orm import Session, sessionmaker
 
 from drover_api.crypto import Vault
+from drover_api.live.service import Live
 from drover_api.settings import ApiSettings
 
 EXTENSION = "drover"
@@ -32,6 +33,7 @@ class Deps:
     redis: "redis.Redis"
     objects: ObjectStore
     vault: Vault
+    live: Live
     clock: Clock = field(default_factory=SystemClock)
     new_run_id: Callable[[], UUID] = new_run_id
     # Set when the process is asked to stop: whoever waits on behalf of a client ends then.
@@ -47,6 +49,7 @@ class Deps:
         return bell
 
     def close(self) -> None:
+        self.live.close()
         self.objects.close()
         self.redis.close()
         self.engine.dispose()
@@ -55,13 +58,16 @@ class Deps:
 def make_deps(settings: ApiSettings, clock: Clock | None = None) -> Deps:
     """Everything from the settings; raises SettingsError for keys that cannot be used."""
     engine = make_engine(settings.database_url, pool_size=settings.threads, application="drover-api")
+    sessions = sessionmaker(engine, expire_on_commit=False)
+    client = RedisAddress.parse(settings.redis_url).client(socket_connect_timeout=1, socket_timeout=5)
     return Deps(
         settings=settings,
         engine=engine,
-        sessions=sessionmaker(engine, expire_on_commit=False),
-        redis=RedisAddress.parse(settings.redis_url).client(socket_connect_timeout=1, socket_timeout=5),
+        sessions=sessions,
+        redis=client,
         objects=ObjectStore(settings.s3, connections=settings.threads),
         vault=Vault(settings.secret_keys),
+        live=Live(sessions, client, settings.live_readers, settings.live_recheck_seconds),
         clock=clock or SystemClock(),
     )
 

@@ -1,8 +1,8 @@
-"""gunicorn, embedded: one process a worker, a thread pool in each."""
+"""gunicorn, embedded: one process a worker, a thread pool in each, and an event loop for live readers."""
 
 import json
+import resource
 import signal
-import threading
 from http import HTTPStatus
 from types import FrameType
 from typing import Any
@@ -17,9 +17,11 @@ from gunicorn.app.base import BaseApplication
 
 from drover_api.app import create_app
 from drover_api.crypto import Vault
-from drover_api.deps import make_deps
+from drover_api.deps import Deps, make_deps
+from drover_api.live.worker import LiveWorker
 from drover_api.settings import ApiSettings
 
+OTHER_FILES = 2048  # requests' connections, the database, the queue, the object store
 STOP_SECONDS = 8  # requests in flight may end within this time
 _PLAIN_ERROR = (
     "HTTP/1.1 {code} {reason}\r\nConnection: close\r\nContent-Type: application/problem+json\r\n"
@@ -39,7 +41,7 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
             "bind": [f"{self._settings.host}:{self._settings.port}"],
             "workers": self._settings.workers,
             "threads": self._settings.threads,
-            "worker_class": "gthread",
+            "worker_class": LiveWorker,
             "graceful_timeout": STOP_SECONDS,
             "timeout": 60,
             "keepalive": 65,
@@ -57,16 +59,17 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
         """Called in a worker, after gunicorn has set its signal handlers."""
         traces.configure("api", Environment())  # here, after the fork: its thread would not come along
         deps = make_deps(self._settings)
-        _set_on_stop(deps.stopping)
+        _set_on_stop(deps)
         return create_app(deps)
 
 
-def _set_on_stop(stopping: threading.Event) -> None:
+def _set_on_stop(deps: Deps) -> None:
     """Long polls and live streams end on SIGTERM; gunicorn then lets the other requests end."""
     gunicorns: Any = signal.getsignal(signal.SIGTERM)
 
     def handle(number: int, frame: FrameType | None) -> None:
-        stopping.set()
+        deps.stopping.set()
+        deps.live.stop()
         gunicorns(number, frame)
 
     signal.signal(signal.SIGTERM, handle)
@@ -99,8 +102,18 @@ def write_plain_error(sock: Any, status_int: int, reason: str, mesg: str) -> Non
     gunicorn.util.write_nonblock(sock, answer.encode("latin-1"))
 
 
+def _allow_files(live_readers: int) -> None:
+    """Raise the process's soft limit of open files, as far as the hard one allows: a live reader is one."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = live_readers + OTHER_FILES
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        allowed = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, allowed), hard))
+
+
 def serve(settings: ApiSettings) -> None:
     """Serve until SIGTERM. Raises SettingsError for keys that no worker could use."""
     Vault(settings.secret_keys)
     gunicorn.util.write_error = write_plain_error
+    _allow_files(settings.live_readers)
     Server(settings).run()

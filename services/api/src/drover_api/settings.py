@@ -29,6 +29,8 @@ def origins(env: Environment) -> tuple[str, ...]:
 class ApiSettings:
     """`secret_keys` is "id:fernetkey[,…]", the first encrypts; times are in seconds.
 
+    `live_readers` is how many may follow events, logs and jobs at once at one worker process,
+    and `live_recheck_seconds` how often it is asked whether they still may.
     `trusted_proxies` is how many proxies in front add to X-Forwarded-For: a client's address is taken from
     there, else from the connection. `requests_per_second` is for one token in one worker process, 0 for no
     limit.
@@ -43,6 +45,8 @@ class ApiSettings:
     port: int = 8080
     workers: int = 2
     threads: int = 16
+    live_readers: int = 2000
+    live_recheck_seconds: int = 10
     trusted_proxies: int = 0
     requests_per_second: int = 0
     cors_origins: tuple[str, ...] = ()
@@ -62,6 +66,8 @@ class ApiSettings:
             port=env.integer("DROVER_PORT", 8080, 1, 65535),
             workers=env.integer("DROVER_API_WORKERS", 2, 1, 64),
             threads=env.integer("DROVER_API_THREADS", 16, 1, 256),
+            live_readers=env.integer("DROVER_API_LIVE_READERS", 2000, 1, 100_000),
+            live_recheck_seconds=env.integer("DROVER_API_LIVE_RECHECK_SECONDS", 10, 1, 3600),
             trusted_proxies=env.integer("DROVER_API_TRUSTED_PROXIES", 0, 0, 8),
             requests_per_second=env.integer("DROVER_API_REQUESTS_PER_SECOND", 500, 0, 100_000),
             cors_origins=origins(env),

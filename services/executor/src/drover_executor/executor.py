@@ -21,10 +21,15 @@ _POLL_SECONDS = 20  # of one long poll in http mode
 _SHORT_POLL_SECONDS = 3  # of one while the broker is away
 _PAUSE_SECONDS = 1.0
 _HEARTBEAT_SECONDS = 5.0
+_UNSTORED = 100  # runs that have ended, each with its spool on disk
 
 
 class Slots:
-    """The runs in hand, never more than `count`. Safe for many threads."""
+    """The runs in hand, never more than `count` at work. Safe for many threads.
+
+    A run that has ended needs no slot while its last output waits for a store that is away; so many of those
+    may there be that other runs still begin.
+    """
 
     def __init__(self, count: int) -> None:
         self.count = count
@@ -34,14 +39,14 @@ class Slots:
 
     def wait_free(self, seconds: float) -> bool:
         with self._changed:
-            return self._changed.wait_for(lambda: len(self._runs) < self.count, seconds)
+            return self._changed.wait_for(self._has_room, seconds)
 
     def take(self, run_id: UUID) -> Control | None:
         """None where it is in hand already: a second claim would take its tokens away."""
         with self._changed:
             if run_id in self._runs:
                 return None
-            self._runs[run_id] = control = Control()
+            self._runs[run_id] = control = Control(self._notice)
             metrics.RUNS.set(len(self._runs))
             return control
 
@@ -49,6 +54,14 @@ class Slots:
         with self._changed:
             self._runs.pop(run_id).close()
             metrics.RUNS.set(len(self._runs))
+            self._changed.notify_all()
+
+    def _has_room(self) -> bool:
+        at_work = sum(not control.reported for control in self._runs.values())
+        return at_work < self.count and len(self._runs) < self.count + _UNSTORED
+
+    def _notice(self) -> None:
+        with self._changed:
             self._changed.notify_all()
 
     def wait_empty(self, seconds: float) -> bool:

@@ -39,7 +39,7 @@ def main() -> int:
     client = stream_client(settings.redis_url)
     objects = ObjectStore(settings.s3, connections=PUTS_AT_ONCE + 2)
     threading.Thread(target=make_bucket, args=(objects, stop), name="bucket", daemon=True).start()
-    archiver = Archiver(engine, objects)
+    archiver = Archiver(engine, objects, lease_seconds=settings.archive_lease_seconds)
     retention = Retention(engine, objects, SystemClock(), settings.logs_days)
     keep_doing([retention.remove_next, archiver.archive_next, archiver.remove_next], stop)
     with ThreadPoolExecutor(PUTS_AT_ONCE, thread_name_prefix="put") as threads:

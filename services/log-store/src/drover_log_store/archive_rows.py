@@ -1,10 +1,11 @@
 """The rows of archives: which log is to be archived next, by whom, and what became of it.
 
-`stale_seconds` is how long whoever began an archive has for it; then it may be begun anew.
+Whoever makes an archive holds a lease on it and renews it; once it is over, anybody may begin anew. The
+database's clock decides.
 """
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from uuid import UUID
 
 from sqlalchemy import Connection, Engine, text
@@ -17,18 +18,25 @@ _NEXT = text("""
     LEFT JOIN log_archives AS a ON a.job_run_id = p.job_run_id
     WHERE NOT p.settled AND r.final_log_chunks IS NOT NULL AND p.bytes = r.final_log_bytes
       AND p.received @> int8range(0, r.final_log_chunks)
-      AND (a.job_run_id IS NULL OR a.started_at < now() - make_interval(secs => :stale))
+      AND (a.job_run_id IS NULL OR a.lease_until < now())
     LIMIT 1 FOR UPDATE OF p SKIP LOCKED
 """)
 _CLAIM = text("""
-    INSERT INTO log_archives AS a (job_run_id, storage_key) VALUES (:run, :key)
-    ON CONFLICT (job_run_id) DO UPDATE SET storage_key = excluded.storage_key, started_at = now()
-    WHERE a.ready_at IS NULL AND a.started_at < now() - make_interval(secs => :stale)
+    INSERT INTO log_archives AS a (job_run_id, storage_key, lease_until)
+    VALUES (:run, :key, now() + make_interval(secs => :seconds))
+    ON CONFLICT (job_run_id) DO UPDATE
+    SET storage_key = excluded.storage_key, started_at = now(), lease_until = excluded.lease_until
+    WHERE a.ready_at IS NULL AND a.lease_until < now()
+""")
+_RENEW = text("""
+    UPDATE log_archives SET lease_until = now() + make_interval(secs => :seconds)
+    WHERE job_run_id = :run AND storage_key = :key AND ready_at IS NULL
 """)
 _LOCK = text("SELECT job_run_id FROM run_log_progress WHERE job_run_id = :run FOR UPDATE")
 _SETTLE = text("UPDATE run_log_progress SET settled = true WHERE job_run_id = :run")
 _FINISH = text("""
-    UPDATE log_archives SET ready_at = now(), member_bytes = :bytes, member_ends = :ends
+    UPDATE log_archives
+    SET ready_at = now(), member_bytes = :bytes, member_ends = :ends, part_lines = :lines, part_crcs = :crcs
     WHERE job_run_id = :run AND storage_key = :key AND ready_at IS NULL
 """)
 _MOVE = text("UPDATE log_chunks SET storage_key = :key WHERE job_run_id = :run")
@@ -56,15 +64,32 @@ class FinishedLog:
     old_key: str | None
 
 
-def next_log(connection: Connection, stale_seconds: float) -> FinishedLog | None:
+@dataclass(slots=True)
+class Parts:
+    """Of `size` bytes of the log each (but the last): where they end in the object, the line feeds so far,
+    and the CRC-32 of what each holds.
+    """
+
+    size: int
+    ends: list[int] = field(default_factory=list)
+    lines: list[int] = field(default_factory=list)
+    crcs: list[int] = field(default_factory=list)
+
+
+def next_log(connection: Connection) -> FinishedLog | None:
     """A log that nobody is archiving, its progress row locked; None where there is none."""
-    row = connection.execute(_NEXT, {"stale": stale_seconds}).mappings().one_or_none()
+    row = connection.execute(_NEXT).mappings().one_or_none()
     return None if row is None else FinishedLog(**row)
 
 
-def claim(connection: Connection, run: UUID, key: str, stale_seconds: float) -> bool:
-    """Whether the archive `key` of this run is now the caller's to make."""
-    return connection.execute(_CLAIM, {"run": run, "key": key, "stale": stale_seconds}).rowcount == 1
+def claim(connection: Connection, run: UUID, key: str, seconds: float) -> bool:
+    """Whether the archive `key` of this run is now the caller's to make, for so long."""
+    return connection.execute(_CLAIM, {"run": run, "key": key, "seconds": seconds}).rowcount == 1
+
+
+def renew(connection: Connection, run: UUID, key: str, seconds: float) -> bool:
+    """Whether it still is, for so long from now."""
+    return connection.execute(_RENEW, {"run": run, "key": key, "seconds": seconds}).rowcount == 1
 
 
 def settle(connection: Connection, run: UUID) -> None:
@@ -72,14 +97,14 @@ def settle(connection: Connection, run: UUID) -> None:
     connection.execute(_SETTLE, {"run": run})
 
 
-def finish(connection: Connection, run: UUID, key: str, member_bytes: int, ends: Sequence[int]) -> bool:
+def finish(connection: Connection, run: UUID, key: str, parts: Parts) -> bool:
     """The archive is what readers read from now on; False where it is not the caller's any more.
 
     The progress row is locked first, as everywhere, so that nothing deadlocks.
     """
     connection.execute(_LOCK, {"run": run})
-    values = {"run": run, "key": key, "bytes": member_bytes, "ends": list(ends)}
-    if connection.execute(_FINISH, values).rowcount == 0:
+    found = {"bytes": parts.size, "ends": parts.ends, "lines": parts.lines, "crcs": parts.crcs}
+    if connection.execute(_FINISH, {"run": run, "key": key, **found}).rowcount == 0:
         return False
     connection.execute(_MOVE, {"run": run, "key": key})
     settle(connection, run)

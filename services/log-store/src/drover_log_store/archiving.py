@@ -1,22 +1,24 @@
-"""A finished log from its chunks into one object of gzip members: a tenth of the size, and still seekable."""
+"""A finished log from its chunks into one gzip object: a fraction of the size, and still seekable."""
 
-import gzip
 import secrets
 import threading
-import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from hashlib import sha256
 from uuid import UUID
 
+from drover_shared.clock import Clock, SystemClock
 from drover_shared.domain.keys import archive_key, chunk_key
 from drover_shared.logging import get_logger
-from drover_shared.objects import ObjectMissingError, ObjectStore
+from drover_shared.object_reads import ObjectMissingError
+from drover_shared.objects import ObjectStore
+from drover_shared.parts import HEAD, DamagedPartError, Packer, unpack
 from drover_shared.streams.failures import describe, is_poison
 from sqlalchemy import Connection, Engine
 
 from drover_log_store import metrics
 from drover_log_store.archive_rows import (
     FinishedLog,
+    Parts,
     abandon,
     chunks_of,
     claim,
@@ -25,23 +27,20 @@ from drover_log_store.archive_rows import (
     mark_removed,
     next_log,
     next_removable,
+    renew,
     settle,
 )
+from drover_log_store.leases import Lease, LeaseLostError
 
-MEMBER_BYTES = 1024 * 1024
+PART_BYTES = 1024 * 1024
 GRACE_SECONDS = 3600.0  # for readers that found the chunks before there was an archive
-STALE_SECONDS = 6 * 3600.0  # after which whoever was making an archive is taken to be gone
-_LEVEL = 6
+HOLD_SECONDS = 6 * 3600.0  # until a log that cannot be archived for a reason of its own is tried again
 _PAUSE_SECONDS = 10.0
 _log = get_logger("drover.log_store")
 
 
 class DamagedLogError(Exception):
     """The stored log is not what its executor hashed; its chunks are kept as they are, and read from."""
-
-
-class DamagedArchiveError(Exception):
-    """What the object store gives back is not what it was given."""
 
 
 class Archiver:
@@ -51,16 +50,18 @@ class Archiver:
         self,
         engine: Engine,
         objects: ObjectStore,
-        member_bytes: int = MEMBER_BYTES,
+        part_bytes: int = PART_BYTES,
         *,
         grace_seconds: float = GRACE_SECONDS,
-        stale_seconds: float = STALE_SECONDS,
+        lease_seconds: float = 60.0,
+        clock: Clock | None = None,
     ) -> None:
         self._engine = engine
         self._objects = objects
-        self._member_bytes = member_bytes
+        self._part_bytes = part_bytes
         self._grace = grace_seconds
-        self._stale = stale_seconds
+        self._lease_seconds = lease_seconds
+        self._clock = clock or SystemClock()
 
     def archive_next(self) -> bool:
         """Archive a complete log; False where none is waiting. Raises what says that a dependency is away.
@@ -68,14 +69,14 @@ class Archiver:
         A log of one chunk is one object already. The chunks stay until `remove_next`.
         """
         with self._engine.begin() as connection:
-            log = next_log(connection, self._stale)
+            log = next_log(connection)
             if log is None:
                 return False
             if log.chunks < 2:  # noqa: PLR2004 - one object is what an archive would be
                 settle(connection, log.run_id)
                 return True
             key = archive_key(log.run_id, secrets.token_hex(8))
-            if not claim(connection, log.run_id, key, self._stale):
+            if not claim(connection, log.run_id, key, self._lease_seconds):
                 return True
         self._make(log, key)
         return True
@@ -92,67 +93,78 @@ class Archiver:
         return True
 
     def _make(self, log: FinishedLog, key: str) -> None:
+        lease = Lease(self._engine, self._clock, log.run_id, key, self._lease_seconds)
         try:
             if log.old_key is not None:
-                self._objects.delete_many([log.old_key])
-            ends = self._write(log, key)
-            self._check(key, ends, log.sha256)
+                self._objects.discard(log.old_key)
+            parts = self._write(log, key, lease)
+            self._check(key, parts, log.sha256, lease)
             with self._engine.begin() as connection:
-                mine = finish(connection, log.run_id, key, self._member_bytes, ends)
+                mine = finish(connection, log.run_id, key, parts)
         except (DamagedLogError, ObjectMissingError):
             metrics.ARCHIVES.labels("damaged").inc()
             _log.error("log_damaged", job_run_id=str(log.run_id))
             self._drop(log.run_id, key, abandon)
+            return
+        except LeaseLostError:
+            mine = False
         except Exception as error:
-            self._drop(log.run_id, key, None if is_poison(error) else give_up)
+            own_fault = is_poison(error) or isinstance(error, DamagedPartError)
+            self._drop(log.run_id, key, _hold if own_fault else give_up)
             raise
         else:
             if mine:
                 metrics.ARCHIVES.labels("made").inc()
-            else:  # the job was deleted, or somebody took over
-                self._objects.delete_many([key])
+                return
+        self._objects.delete_many([key])  # the job was deleted, or somebody took over
 
-    def _write(self, log: FinishedLog, key: str) -> list[int]:
-        """Put the archive; returns where its members end. Raises DamagedLogError, and puts nothing."""
-        digest, ends = sha256(), [0]
+    def _write(self, log: FinishedLog, key: str, lease: Lease) -> Parts:
+        """Put the archive; returns its parts. Raises DamagedLogError, and puts nothing."""
+        digest, parts = sha256(), Parts(self._part_bytes)
 
-        def members() -> Iterator[bytes]:
-            chunks = (self._objects.get(name) for _, name in chunks_of(self._engine, log.run_id))
-            for piece in _cut(chunks, self._member_bytes):
+        def written() -> Iterator[bytes]:
+            packer, end, lines = Packer(), len(HEAD), 0
+            yield HEAD
+            chunks = (self._objects.get(name) for _, name in lease.kept(chunks_of(self._engine, log.run_id)))
+            for piece in _cut(chunks, self._part_bytes):
                 digest.update(piece)
-                member = gzip.compress(piece, _LEVEL, mtime=0)
-                ends.append(ends[-1] + len(member))
-                yield member
+                part = packer.pack(piece)
+                end, lines = end + len(part.body), lines + piece.count(b"\n")
+                parts.ends.append(end)
+                parts.lines.append(lines)
+                parts.crcs.append(part.crc)
+                yield part.body
             if digest.hexdigest() != log.sha256:
                 raise DamagedLogError
+            yield packer.tail()
 
-        self._objects.put_stream(key, members())
-        return ends[1:]
+        self._objects.put_stream(key, written())
+        return parts
 
-    def _check(self, key: str, ends: list[int], expected: str) -> None:
-        """Read the archive back, for the chunks will be removed on its word. Raises DamagedArchiveError."""
-        digest = sha256()
-        for start, end in zip([0, *ends], ends, strict=False):
-            try:
-                digest.update(gzip.decompress(self._objects.get(key, start, end)))
-            except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-                raise DamagedArchiveError from error
+    def _check(self, key: str, parts: Parts, expected: str, lease: Lease) -> None:
+        """Read the archive back, for the chunks will be removed on its word. Raises DamagedPartError."""
+        digest, starts = sha256(), [len(HEAD), *parts.ends]
+        for start, end, crc in lease.kept(zip(starts, parts.ends, parts.crcs, strict=False)):
+            digest.update(unpack(self._objects.get(key, start, end), [crc], self._part_bytes))
         if digest.hexdigest() != expected:
-            raise DamagedArchiveError
+            raise DamagedPartError("object store: an archive is not what was put")
 
-    def _drop(self, run: UUID, key: str, end: Callable[[Connection, UUID, str], None] | None) -> None:
-        """Remove what was made, as far as the dependencies allow: what is left goes when it is stale.
+    def _drop(self, run: UUID, key: str, end: Callable[[Connection, UUID, str], object]) -> None:
+        """Remove what was made, as far as the dependencies allow: what is left goes after the lease.
 
-        `end` says what becomes of the claim; None leaves it until it is stale, so that a log that cannot be
-        archived for a reason of its own does not hold up others.
+        `end` says what becomes of the claim.
         """
         try:
             self._objects.delete_many([key])
-            if end is not None:
-                with self._engine.begin() as connection:
-                    end(connection, run, key)
+            with self._engine.begin() as connection:
+                end(connection, run, key)
         except Exception as error:  # noqa: BLE001 - the first error is the one to tell
             _log.warning("archive_not_dropped", job_run_id=str(run), **describe(error))
+
+
+def _hold(connection: Connection, run: UUID, key: str) -> None:
+    """Keep a log that cannot be archived for a reason of its own from holding up others."""
+    renew(connection, run, key, HOLD_SECONDS)
 
 
 def _cut(pieces: Iterable[bytes], size: int) -> Iterator[bytes]:

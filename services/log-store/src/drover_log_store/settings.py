@@ -8,7 +8,10 @@ from drover_shared.streams.group import read_claim_idle_ms
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """URLs hold passwords, so they are kept out of `repr`. `logs_days`: 0 keeps logs for ever."""
+    """URLs hold passwords, so they are kept out of `repr`. `logs_days`: 0 keeps logs for ever.
+
+    Whoever archives a log and dies is replaced after `archive_lease_seconds`.
+    """
 
     database_url: str = field(repr=False)
     redis_url: str = field(repr=False)
@@ -16,6 +19,7 @@ class Settings:
     health: HealthSettings
     claim_idle_ms: int
     logs_days: int
+    archive_lease_seconds: int
 
     @classmethod
     def read(cls, env: Environment) -> "Settings":
@@ -25,5 +29,6 @@ class Settings:
             s3=S3Settings.read(env),
             health=HealthSettings.read(env),
             claim_idle_ms=read_claim_idle_ms(env),
+            archive_lease_seconds=env.integer("DROVER_LOG_ARCHIVE_LEASE_SECONDS", 60, 1, 3600),
             logs_days=env.integer("DROVER_RETENTION_LOGS_DAYS", 0, 0, 36500),
         )

@@ -6,7 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from drover_shared.objects import ListedObject, ObjectMissingError, ObjectStore
+from drover_shared.object_reads import ObjectMissingError
+from drover_shared.objects import ListedObject, ObjectStore
 
 AT_ONCE = 8
 _PIECE = 256 * 1024

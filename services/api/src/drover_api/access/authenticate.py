@@ -1,5 +1,6 @@
 """From credentials to a principal: a bearer token or a browser's session; a password for making either."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 from drover_shared.db.models import Token, User
@@ -56,7 +57,7 @@ def _of_session(db: Session, secret: str) -> Principal:
         raise UnauthenticatedError("the session is unknown or has ended")
     if request.method not in _READS:
         check_csrf(request, secret)
-    return _principal(found[1], "write", None)
+    return replace(_principal(found[1], "write", None), session_id=found[0].id)
 
 
 def _authenticate(db: Session, token: str) -> Principal:

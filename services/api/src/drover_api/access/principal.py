@@ -10,7 +10,7 @@ _PRINCIPAL = "drover_principal"
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """An authenticated user with the scope of the token in use (`read` or `write`)."""
+    """An authenticated user, by a token of scope `read` or `write` or by a browser's session."""
 
     user_id: int
     username: str
@@ -18,6 +18,7 @@ class Principal:
     is_system_auditor: bool
     scope: str = "write"
     token_id: int | None = None
+    session_id: int | None = None
 
 
 def set_principal(principal: Principal) -> None:

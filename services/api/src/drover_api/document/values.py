@@ -262,3 +262,11 @@ LOG_FORMATS = {
     "text/html": f"<!doctype html><pre>{_LOG}</pre>",
     "application/json": {"content": _LOG},
 }
+LOG_STREAM = (
+    f"id: {len(_LOG)}\ndata: {json.dumps({'offset': 0, 'content': _LOG})}\n\n"
+    f"event: end\ndata: {json.dumps({'job_run_id': _RUN, 'complete': True})}\n\n"
+)
+JOB_STREAM = (
+    'id: 1f3a\nevent: job\ndata: {"id": 9001, "status": "running"}\n\n'
+    f"event: end\ndata: {json.dumps({'job_status': 'successful'})}\n\n"
+)

@@ -17,6 +17,7 @@ from drover_api.internal.schemas import (
     RegisteredSchema,
     RegistrationSchema,
 )
+from drover_api.live.later import Answer, later
 
 blp = InternalBlueprint("internal-executors", "Executors: registration, heartbeat, next run")
 
@@ -57,5 +58,18 @@ def executor_next_run(body: dict[str, Any], executor_id: int) -> Any:
     """Wait up to `wait_seconds` for a run of the executor's pools; claiming it is the next call"""
     executor = executors.named_executor(session(), given_token(), executor_id)
     executors.seen(session(), executor)
-    found = waiting.wait_for_run(executor, body["pools"], body["wait_seconds"])
-    return Response(status=HTTPStatus.NO_CONTENT) if found is None else {"job_run_id": found}
+    found, seconds = executors.next_run(session(), executor, body["pools"]), body["wait_seconds"]
+    if found is not None:
+        return {"job_run_id": found}
+    if seconds <= 0:
+        return Response(status=HTTPStatus.NO_CONTENT)
+    pools = None if body["pools"] is None else tuple(sorted(body["pools"]))
+    place, waiter = waiting.waiting(), waiting.Waiter(executor.id, pools)
+
+    async def wait() -> Answer:
+        run_id = await place.next_run(waiter, seconds)
+        if run_id is None:
+            return Answer(HTTPStatus.NO_CONTENT)
+        return Answer(HTTPStatus.OK, {"job_run_id": str(run_id)})
+
+    return later(wait)

@@ -25,7 +25,11 @@ from drover_api.jobs.delete import delete
 from drover_api.jobs.pending import pending_reason
 from drover_api.jobs.schemas import JobDetailSchema, JobQuery, JobSchema, RunSchema
 from drover_api.jobs.views import job_documents, run_documents
+from drover_api.jobs.watch import job_stream
+from drover_api.live.answers import live_messages
+from drover_api.live.requests import grant, last_id, wants_stream
 from drover_api.output.bell import ring_state
+from drover_api.output.boards import boards
 
 blp = PublicBlueprint("jobs", "Jobs and their run attempts")
 
@@ -42,8 +46,15 @@ def list_jobs(filters: dict[str, Any]) -> dict[str, Any]:
 @blp.get("/jobs/<id:job_id>")
 @blp.response(HTTPStatus.OK, JobDetailSchema)
 def get_job(job_id: int) -> Response:
-    """A job (specification 2.5), with the reason while it waits"""
+    """A job (specification 2.5), with the reason while it waits
+
+    With `Accept: text/event-stream` a live stream: the job at each change as `event: job`, whose `id` is its
+    ETag (`Last-Event-ID` resumes), and `event: end` once it is over and its output is stored.
+    """
     job = find(session(), Job, current_principal(), READ, job_id)
+    if wants_stream():
+        board, last = boards().jobs, last_id()
+        return live_messages(lambda: job_stream(board, job_id, last), grant(job_id))
     return detail(instance(JobDetailSchema), _document(job))
 
 

@@ -1,61 +1,125 @@
-"""Streamed answers: a log or a part of it, and live streams."""
+"""Answers with a log or a part of it."""
 
-from collections.abc import Callable, Iterator
+from base64 import b64encode
+from collections.abc import Iterator
+from dataclasses import dataclass
 from http import HTTPStatus
 from itertools import chain
 from uuid import UUID
 
-from flask import Response, current_app, request
+from flask import Response, request
 from werkzeug.datastructures import Range
+from werkzeug.http import quote_etag
 
 from drover_api.deps import deps
 from drover_api.http.unit import commit_now, session
-from drover_api.output.follow import followed
+from drover_api.live.downloads import download
+from drover_api.output.boards import boards
 from drover_api.output.formats import CONTENT_TYPES, EXTENSIONS, formatted
-from drover_api.output.live import Source, Viewers
-from drover_api.output.log import Extent, LogReader, extent
+from drover_api.output.known_log import KnownLog, known_log
+from drover_api.output.lines import Lines
+from drover_api.output.log import extent
 from drover_api.problems import problem
 
-RETRY_SECONDS = "5"
-_READER, _VIEWERS = "drover-log-reader", "drover-live-viewers"
-_UNBUFFERED = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+PRESIGNED_SECONDS = 600  # how long an address at the store can be used to begin a download
 _HTML_POLICY = "default-src 'none'; style-src 'unsafe-inline'; sandbox"
 
 
-def log_answer(run_id: UUID | None, kind: str, *, download: bool, follow: bool) -> Response:
+@dataclass(frozen=True, slots=True)
+class AskedLog:
+    """The form in which a log is asked for."""
+
+    kind: str
+    lines: Lines | None = None
+    download: bool = False
+    presigned: bool = False
+
+
+def log_answer(run_id: UUID | None, asked: AskedLog) -> Response:
     """The log of a run in one of the formats; an empty one where there is no run yet.
 
-    `Range` is honoured for the log's own bytes (`ansi`); other formats are answered whole.
+    `Range` is honoured for the log's own bytes (`ansi`), conditions by the ETag of a complete log. A client
+    that takes gzip gets an archived log as it lies; one that asks for `presigned` is sent to the store for
+    it, where it can be reached, and gets the log itself where it cannot.
     """
-    known = Extent(0, 0) if run_id is None else extent(session(), run_id)
+    known = known_log(session(), run_id)
     commit_now()
-    if follow and run_id is not None:
-        return _with_headers(_followed(run_id, kind, known.size), kind, run_id, download=download)
+    bare = asked.kind == "ansi" and asked.lines is None
+    tag = None if known.sha256 is None else _tag(known.sha256, asked)
+    if tag is not None and request.if_none_match.contains(tag):
+        return Response(status=HTTPStatus.NOT_MODIFIED, headers={"ETag": quote_etag(tag)})
+    if bare and asked.presigned and known.whole is not None:
+        address = deps().objects.presigned(
+            known.whole.key, _file_name(run_id, asked.kind), known.whole.encoding, PRESIGNED_SECONDS
+        )
+        if address is not None:
+            return Response(status=HTTPStatus.TEMPORARY_REDIRECT, headers={"Location": address})
+    wanted = wanted_range(tag) if bare else None
+    if bare and wanted is None and _takes_gzip(known):
+        answer = _as_it_lies(known, tag)
+    else:
+        answer = _written(run_id, known, asked, wanted)
+        if tag is not None:
+            answer.headers["ETag"] = quote_etag(tag)
+    answer.headers["Vary"] = "Accept, Accept-Encoding"
+    return with_headers(answer, asked.kind, run_id, download=asked.download)
+
+
+def _written(run_id: UUID | None, known: KnownLog, asked: AskedLog, wanted: Range | None) -> Response:
     start, end = 0, known.size
-    wanted = _wanted() if kind == "ansi" else None
     if wanted is not None:
         part = wanted.range_for_length(known.size)
         if part is None:
             return _unsatisfiable(known.size)
         start, end = part
-    answer = Response(_body(run_id, kind, start, end))
-    if kind == "ansi":
+    size = end - start if asked.kind == "ansi" and asked.lines is None else None
+    answer = download(Response(), _body(run_id, asked, start, end), size)
+    if size is not None:
         answer.headers["Accept-Ranges"] = "bytes"
-        answer.content_length = end - start
+        answer.content_length = size
     if wanted is not None:
         answer.status_code = HTTPStatus.PARTIAL_CONTENT
         answer.headers["Content-Range"] = f"bytes {start}-{end - 1}/{known.size}"
-    return _with_headers(answer, kind, run_id, download=download)
+    elif known.sha256 is not None and asked.kind == "ansi" and asked.lines is None:
+        digest = b64encode(bytes.fromhex(known.sha256)).decode()
+        answer.headers["Repr-Digest"] = f"sha-256=:{digest}:"  # RFC 9530
+    return answer
 
 
-def _wanted() -> Range | None:
-    """The request's one range of bytes; None for none, several, or one that depends on `If-Range`.
+def _as_it_lies(known: KnownLog, tag: str | None) -> Response:
+    """The archive itself: what it costs is the network's time alone."""
+    whole = known.whole
+    assert whole is not None  # noqa: S101 - `_takes_gzip` looked
+    pieces = deps().objects.stream(whole.key, 0, whole.size)
+    first = next(pieces, b"")
+    answer = download(Response(headers={"Content-Encoding": "gzip"}), chain((first,), pieces), whole.size)
+    answer.content_length = whole.size
+    if tag is not None:
+        answer.headers["ETag"] = quote_etag(f"{tag}-gzip")
+    return answer
 
-    RFC 9110 lets a server answer those with the whole.
+
+def _takes_gzip(known: KnownLog) -> bool:
+    archived = known.whole is not None and known.whole.encoding == "gzip"
+    return archived and "gzip" in {name for name, quality in request.accept_encodings if quality > 0}
+
+
+def _tag(sha256: str, asked: AskedLog) -> str:
+    """Of the complete log in this form, without the quotes."""
+    lines = "" if asked.lines is None else f"-{asked.lines.start}-{asked.lines.end}"
+    return sha256 + ("" if asked.kind == "ansi" else f"-{asked.kind}") + lines
+
+
+def wanted_range(tag: str | None = None) -> Range | None:
+    """The request's one range of bytes; None for none, several, or one that another state was meant for.
+
+    RFC 9110 lets a server answer several with the whole, and makes it do so where `If-Range` is not `tag`.
     """
     given = request.range
     ours = given is not None and given.units == "bytes" and len(given.ranges) == 1
-    return given if ours and "If-Range" not in request.headers else None
+    condition = request.if_range
+    meant = "If-Range" not in request.headers or (tag is not None and condition.etag == tag)
+    return given if ours and meant else None
 
 
 def _unsatisfiable(size: int) -> Response:
@@ -64,65 +128,39 @@ def _unsatisfiable(size: int) -> Response:
     return problem(HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE, detail, headers=headers)
 
 
-def _body(run_id: UUID | None, kind: str, start: int, end: int) -> Iterator[bytes]:
+def _body(run_id: UUID | None, asked: AskedLog, start: int, end: int) -> Iterator[bytes]:
     """The first piece is read before the answer begins, so that a store that is away is an honest 503."""
     pieces: Iterator[bytes] = iter(())
     if run_id is not None and start < end:
-        pieces = log_reader().read(run_id, start, end)
+        reader = boards().reader
+        if asked.lines is None:
+            pieces = reader.read(run_id, start, end)
+        else:
+            pieces = reader.read_lines(run_id, end, asked.lines)
     first = next(pieces, b"")
-    return formatted(kind, chain((first,), pieces))
+    return formatted(asked.kind, chain((first,), pieces))
 
 
-def _followed(run_id: UUID, kind: str, size: int) -> Response:
-    start = 0
-    wanted = _wanted() if kind == "ansi" else None
-    if wanted is not None:
-        begin = wanted.ranges[0][0]
-        start = max(size + begin, 0) if begin < 0 else begin
-    pieces = followed(live_source(), log_reader(), run_id, start)
-    return live(lambda: formatted(kind, pieces), CONTENT_TYPES[kind])
+def follow_start(run_id: UUID | None, kind: str) -> int:
+    """Where a followed log begins: what `Range` says of its first byte, counted from what is stored now."""
+    wanted = wanted_range() if kind == "ansi" else None
+    begin = 0 if wanted is None else wanted.ranges[0][0]
+    if begin >= 0:
+        return begin
+    return max((0 if run_id is None else extent(session(), run_id).size) + begin, 0)
 
 
-def live_source() -> Source:
-    """The application's own."""
-    return Source(deps().sessions, deps().redis, deps().stopping)
-
-
-def live(stream: Callable[[], Iterator[bytes]], content_type: str) -> Response:
-    """A stream that stays open, in one of the process's places for such; 503 where none is free."""
-    commit_now()
-    viewers = _viewers()
-    if not viewers.enter():
-        detail = "Too many live readers at this process."
-        return problem(HTTPStatus.SERVICE_UNAVAILABLE, detail, headers={"Retry-After": RETRY_SECONDS})
-    answer = Response(stream(), content_type=content_type, headers=_UNBUFFERED)
-    answer.call_on_close(viewers.leave)
-    return answer
-
-
-def _with_headers(answer: Response, kind: str, run_id: UUID | None, *, download: bool) -> Response:
+def with_headers(answer: Response, kind: str, run_id: UUID | None, *, download: bool) -> Response:
     if answer.status_code >= HTTPStatus.BAD_REQUEST:
         return answer
     answer.headers["Content-Type"] = CONTENT_TYPES[kind]
     if kind == "html":
         answer.headers["Content-Security-Policy"] = _HTML_POLICY
     if download:
-        name = f"job-run-{run_id}.{EXTENSIONS[kind]}"
+        name = _file_name(run_id, kind)
         answer.headers["Content-Disposition"] = f'attachment; filename="{name}"'
     return answer
 
 
-def log_reader() -> LogReader:
-    """The application's one reader."""
-    reader: LogReader | None = current_app.extensions.get(_READER)
-    if reader is None:
-        reader = current_app.extensions.setdefault(_READER, LogReader(deps().sessions, deps().objects))
-    return reader
-
-
-def _viewers() -> Viewers:
-    viewers: Viewers | None = current_app.extensions.get(_VIEWERS)
-    if viewers is None:
-        places = max(deps().settings.threads // 2, 1)
-        viewers = current_app.extensions.setdefault(_VIEWERS, Viewers(places))
-    return viewers
+def _file_name(run_id: UUID | None, kind: str) -> str:
+    return f"job-run-{run_id}.{EXTENSIONS[kind]}"

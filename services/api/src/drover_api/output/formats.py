@@ -5,6 +5,7 @@ import html
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator
+from typing import Protocol
 
 FORMATS = ("ansi", "txt", "text", "html", "json")
 CONTENT_TYPES = {
@@ -30,54 +31,84 @@ Pieces = Iterable[bytes]
 
 def formatted(kind: str, pieces: Pieces) -> Iterator[bytes]:
     """`pieces` of a log in one of `FORMATS`; `ansi` is the log itself, byte for byte."""
-    match kind:
-        case "txt" | "text":
-            return _text(pieces)
-        case "html":
-            return _html(pieces)
-        case "json":
-            return _json(pieces)
-        case _:
-            return iter(pieces)
-
-
-def _decoded(pieces: Pieces) -> Iterator[str]:
-    """Text of UTF-8 pieces, cut never inside of a character or an escape; broken bytes become U+FFFD."""
-    decoder = codecs.getincrementaldecoder("utf-8")("replace")
-    held = ""
+    writer = Writer(kind)
+    yield writer.begin()
     for piece in pieces:
-        whole = held + decoder.decode(piece)
-        cut = _open_escape(whole)
-        held = whole[cut:]
-        yield whole[:cut]
-    yield held + decoder.decode(b"", final=True)
+        yield writer.write(piece)
+    yield writer.end()
 
 
-def _open_escape(text: str) -> int:
+class Writer:
+    """Writes a log in one of `FORMATS`, piece by piece as it comes: no format needs the whole log."""
+
+    def __init__(self, kind: str) -> None:
+        self._format = _FORMATS[kind]() if kind in _FORMATS else None
+        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        self._held = ""
+
+    def begin(self) -> bytes:
+        return b"" if self._format is None else self._format.head.encode()
+
+    def write(self, piece: bytes) -> bytes:
+        """Never cut inside of a character or an escape; broken bytes become U+FFFD."""
+        if self._format is None:
+            return piece
+        whole = self._held + self._decoder.decode(piece)
+        cut = open_escape(whole)
+        self._held = whole[cut:]
+        return self._format.text(whole[:cut]).encode("utf-8", "replace")
+
+    def end(self) -> bytes:
+        if self._format is None:
+            return b""
+        rest = self._held + self._decoder.decode(b"", final=True)
+        return (self._format.text(rest) + self._format.tail).encode("utf-8", "replace")
+
+
+def open_escape(text: str) -> int:
     """Where an escape begins that is not over at the end of `text`; its length where there is none."""
     start = text.rfind("\x1b", max(0, len(text) - _LONGEST_ESCAPE))
     return len(text) if start < 0 or _ESCAPE.match(text, start) else start
 
 
-def _text(pieces: Pieces) -> Iterator[bytes]:
-    for text in _decoded(pieces):
-        yield _ESCAPE.sub("", text).encode()
+def without_escapes(text: str) -> str:
+    return _ESCAPE.sub("", text)
 
 
-def _json(pieces: Pieces) -> Iterator[bytes]:
+class _Format(Protocol):
+    head: str
+    tail: str
+
+    def text(self, text: str, /) -> str: ...
+
+
+class _Text:
+    head = tail = ""
+
+    def text(self, text: str) -> str:
+        return without_escapes(text)
+
+
+class _Json:
     """{"content": "…"}: the log as text, with its escapes."""
-    yield b'{"content": "'
-    for text in _decoded(pieces):
-        yield json.dumps(text, ensure_ascii=False)[1:-1].encode("utf-8", "replace")
-    yield b'"}\n'
+
+    head, tail = '{"content": "', '"}\n'
+
+    def text(self, text: str) -> str:
+        return json.dumps(text, ensure_ascii=False)[1:-1]
 
 
-def _html(pieces: Pieces) -> Iterator[bytes]:
-    yield f'<!doctype html><meta charset="utf-8"><title>Log</title><style>{_STYLE}</style><pre>'.encode()
-    pen = _Pen()
-    for text in _decoded(pieces):
-        yield pen.written(text).encode()
-    yield b"</pre>\n"
+class _Html:
+    head = (
+        f'<!doctype html><html lang="en"><meta charset="utf-8"><title>Log</title><style>{_STYLE}</style><pre>'
+    )
+    tail = "</pre></html>\n"
+
+    def __init__(self) -> None:
+        self._pen = _Pen()
+
+    def text(self, text: str) -> str:
+        return self._pen.written(text)
 
 
 class _Pen:
@@ -123,3 +154,6 @@ class _Pen:
 
     def _lighten(self) -> None:
         self._bold = False
+
+
+_FORMATS: dict[str, Callable[[], _Format]] = {"txt": _Text, "text": _Text, "html": _Html, "json": _Json}

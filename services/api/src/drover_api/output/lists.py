@@ -13,12 +13,14 @@ from drover_api.http.pages import add_links, paginate
 from drover_api.output.children import is_child
 
 Page = dict[str, Any]
+EQUAL_FILTERS = ("host", "task_name", "changed", "failed")
+FILTERS = (*EQUAL_FILTERS, "event_type", "parent_seq")
 
 
 def filtered_events(run_id: UUID, filters: Mapping[str, Any]) -> Select[Any]:
     """The events of a run that the filters leave, without an order."""
     query = select(JobEvent).where(JobEvent.job_run_id == run_id)
-    for name in ("host", "task_name", "changed", "failed"):
+    for name in EQUAL_FILTERS:
         if name in filters:
             query = query.where(getattr(JobEvent, name) == filters[name])
     if "event_type" in filters:

@@ -1,6 +1,5 @@
 """A run's log as one stream of bytes, read piece by piece from its chunks or its archive."""
 
-import gzip
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -9,12 +8,15 @@ from uuid import UUID
 
 from drover_shared.db.models import LogArchive, LogChunkRow, RunLogProgress
 from drover_shared.objects import ObjectStore
-from sqlalchemy import select
+from sqlalchemy import Select, and_, select
 from sqlalchemy.orm import Session
 
 from drover_api.jobs.progress import contiguous_end
+from drover_api.output.lines import Lines, cut_lines, part_of
+from drover_api.output.log_pieces import ChunkPiece, PartGroup, chunk_piece, part_groups
 
-AHEAD = 4  # pieces that are fetched before they are needed, for each reader
+AHEAD = 8  # pieces that are fetched before they are needed, for each reader,
+AHEAD_BYTES = 8 * 1024 * 1024  # and how much they may hold
 _ROWS = 500
 _FETCHERS = 16
 
@@ -29,60 +31,28 @@ class Extent:
     size: int
 
 
-@dataclass(frozen=True, slots=True)
-class Piece:
-    """Part of an object: bytes `start` up to, not including, `end`."""
+def extents(session: Session, run_ids: Sequence[UUID]) -> dict[UUID, Extent]:
+    """The contiguous beginnings of logs; what lies behind a gap waits until the gap is filled.
 
-    key: str
-    start: int
-    end: int
-
-    def fetch(self, store: ObjectStore) -> bytes:
-        return store.get(self.key, self.start, self.end)
-
-
-@dataclass(frozen=True, slots=True)
-class Member:
-    """Part of an archive: `start` to `end` of the object are a gzip member, of which `first` to `last`."""
-
-    key: str
-    start: int
-    end: int
-    first: int
-    last: int
-
-    def fetch(self, store: ObjectStore) -> bytes:
-        return gzip.decompress(store.get(self.key, self.start, self.end))[self.first : self.last]
-
-
-def members(archive: LogArchive, start: int, end: int) -> Iterator[Member]:
-    """What of an archive holds bytes `start` up to `end` of the log."""
-    size = archive.member_bytes
-    for number in range(start // size, min(-(-end // size), len(archive.member_ends))):
-        low = archive.member_ends[number - 1] if number else 0
-        offset = number * size
-        yield Member(
-            archive.storage_key,
-            low,
-            archive.member_ends[number],
-            max(start - offset, 0),
-            min(end - offset, size),
+    A run of which nothing is stored is left out.
+    """
+    known = (
+        select(RunLogProgress.job_run_id, contiguous_end(RunLogProgress, 0).label("chunks"))
+        .where(RunLogProgress.job_run_id.in_(run_ids))
+        .subquery()
+    )
+    rows = session.execute(
+        select(known.c.job_run_id, known.c.chunks, LogChunkRow.byte_offset + LogChunkRow.byte_length).join(
+            LogChunkRow,
+            and_(LogChunkRow.job_run_id == known.c.job_run_id, LogChunkRow.seq == known.c.chunks - 1),
         )
+    )
+    return {run_id: Extent(int(chunks), int(size)) for run_id, chunks, size in rows}
 
 
 def extent(session: Session, run_id: UUID) -> Extent:
-    """The contiguous beginning of the log; what lies behind a gap waits until the gap is filled."""
-    chunks = session.scalar(
-        select(contiguous_end(RunLogProgress, 0)).where(RunLogProgress.job_run_id == run_id)
-    )
-    if not chunks:
-        return Extent(0, 0)
-    size = session.scalar(
-        select(LogChunkRow.byte_offset + LogChunkRow.byte_length).where(
-            LogChunkRow.job_run_id == run_id, LogChunkRow.seq == chunks - 1
-        )
-    )
-    return Extent(int(chunks), size or 0)
+    """The contiguous beginning of one log; empty where nothing is stored."""
+    return extents(session, [run_id]).get(run_id, Extent(0, 0))
 
 
 class LogReader:
@@ -98,29 +68,42 @@ class LogReader:
 
         Raises ObjectMissingError and InfrastructureError; no database connection is held between pieces.
         """
-        waiting: deque[Future[bytes]] = deque()
+        waiting: deque[tuple[int, Future[bytes]]] = deque()
+        ahead = 0
         try:
             for piece in self._pieces(run_id, start, end):
-                waiting.append(self._fetchers.submit(piece.fetch, self._store))
-                if len(waiting) > AHEAD:
-                    yield waiting.popleft().result()
+                waiting.append((piece.size, self._fetchers.submit(piece.fetch, self._store)))
+                ahead += piece.size
+                while len(waiting) > AHEAD or (ahead > AHEAD_BYTES and len(waiting) > 1):
+                    size, fetching = waiting.popleft()
+                    ahead -= size
+                    yield fetching.result()
             while waiting:
-                yield waiting.popleft().result()
+                yield waiting.popleft()[1].result()
         finally:
-            for future in waiting:
+            for _, future in waiting:
                 future.cancel()
 
-    def _pieces(self, run_id: UUID, start: int, end: int) -> Iterator[Piece | Member]:
+    def read_lines(self, run_id: UUID, size: int, wanted: Lines) -> Iterator[bytes]:
+        """Lines of the log's first `size` bytes; an archive that counted its lines is read only there."""
+        with self._sessions() as session:
+            archive = session.scalar(_archive_of(run_id))
+        if archive is None or not archive.part_lines:
+            return cut_lines(self.read(run_id, 0, size), wanted)
+        part, before = part_of(wanted.start, archive.part_lines)
+        rest = Lines(wanted.start - before, None if wanted.end is None else wanted.end - before)
+        return cut_lines(self.read(run_id, part * archive.member_bytes, size), rest)
+
+    def _pieces(self, run_id: UUID, start: int, end: int) -> Iterator[ChunkPiece | PartGroup]:
         """A log that is archived meanwhile is read on in its archive."""
         seq = -1
         while True:
             rows, archive = self._rows(run_id, seq, start, end)
             if archive is not None:
-                yield from members(archive, start, end)
+                yield from part_groups(archive, start, end)
                 return
             for row in rows:
-                first, last = row.byte_offset, row.byte_offset + row.byte_length
-                yield Piece(row.storage_key, max(start, first) - first, min(end, last) - first)
+                yield chunk_piece(row, start, end)
             if not rows:
                 return
             seq, start = rows[-1].seq, rows[-1].byte_offset + rows[-1].byte_length
@@ -142,6 +125,8 @@ class LogReader:
                 .order_by(LogChunkRow.seq)
                 .limit(_ROWS)
             ).all()
-            return rows, session.scalar(
-                select(LogArchive).where(LogArchive.job_run_id == run_id, LogArchive.ready_at.is_not(None))
-            )
+            return rows, session.scalar(_archive_of(run_id))
+
+
+def _archive_of(run_id: UUID) -> Select[LogArchive]:
+    return select(LogArchive).where(LogArchive.job_run_id == run_id, LogArchive.ready_at.is_not(None))

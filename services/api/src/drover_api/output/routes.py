@@ -4,15 +4,21 @@ from http import HTTPStatus
 from typing import Any
 from uuid import UUID
 
-from flask import Response, request
+from flask import Response
 
 from drover_api.access.principal import current_principal
 from drover_api.http.blueprint import PublicBlueprint
 from drover_api.http.pages import page_schema
 from drover_api.http.unit import session
 from drover_api.jobs.queries import visible_run
+from drover_api.live.answers import live_messages
+from drover_api.live.requests import grant, last_id, wants_stream
 from drover_api.output import lists
-from drover_api.output.answers import live, live_source, log_answer
+from drover_api.output.answers import AskedLog, log_answer
+from drover_api.output.attempts import number_after
+from drover_api.output.boards import boards
+from drover_api.output.lines import Lines
+from drover_api.output.live_log import job_log_live, run_log_live
 from drover_api.output.runs import run_of_job
 from drover_api.output.schemas import (
     EventQuery,
@@ -26,9 +32,6 @@ from drover_api.output.schemas import (
 )
 from drover_api.output.sse import event_stream, job_event_stream
 
-EVENT_STREAM = "text/event-stream"
-_DIGITS = 18  # of a seq; more is no seq
-
 blp = PublicBlueprint("output", "Events, host summaries and logs of jobs and their runs")
 
 
@@ -41,13 +44,14 @@ def list_job_events(args: dict[str, Any], job_id: int) -> Any:
     With `Accept: text/event-stream` a live stream: `id` is the seq, `Last-Event-ID` resumes, and
     `event: end` ends it; too many live readers get 503 with `Retry-After`.
     """
-    run_id = run_of_job(session(), current_principal(), job_id, args.pop("job_run_id", None))
-    if not _wants_stream():
+    named = args.pop("job_run_id", None)
+    run_id = run_of_job(session(), current_principal(), job_id, named)
+    if not wants_stream():
         return lists.events(session(), run_id, args)
-    if run_id is not None:
-        return _live_events(run_id, args)
-    source, last = live_source(), _last_seq(args)
-    return live(lambda: job_event_stream(source, job_id, last, args), EVENT_STREAM)
+    if named is not None:
+        return _live_run_events(named, job_id, args)
+    found, last = boards(), last_id()
+    return live_messages(lambda: job_event_stream(found, job_id, last, args), grant(job_id))
 
 
 @blp.get("/job-runs/<uuid:run_id>/events")
@@ -56,7 +60,9 @@ def list_job_events(args: dict[str, Any], job_id: int) -> Any:
 def list_run_events(args: dict[str, Any], run_id: UUID) -> Any:
     """Events of one attempt; with `Accept: text/event-stream` live"""
     run = visible_run(session(), current_principal(), run_id)
-    return _live_events(run.id, args) if _wants_stream() else lists.events(session(), run.id, args)
+    if wants_stream():
+        return _live_run_events(run.id, run.job_id, args)
+    return lists.events(session(), run.id, args)
 
 
 @blp.get("/jobs/<id:job_id>/host-summaries")
@@ -85,31 +91,36 @@ def list_run_log_chunks(args: dict[str, Any], run_id: UUID) -> Any:
 @blp.arguments(LogQuery, location="query")
 @blp.response(HTTPStatus.OK, content_type="text/plain")
 def get_job_log(args: dict[str, Any], job_id: int) -> Response:
-    """The log of a job's current run, whole: `Range` for parts of it, `follow` while it grows"""
+    """The log of a job's current run, whole: `Range` for parts of it, `follow` while it grows
+
+    With `Accept: text/event-stream` it is followed as server-sent events: `id` is the number of bytes told,
+    `Last-Event-ID` resumes. A complete log has an `ETag` made of its SHA-256.
+    """
     run_id = run_of_job(session(), current_principal(), job_id, None)
-    return log_answer(run_id, args["format"], download=args["download"], follow=args["follow"])
+    kind, download, events = args["format"], args["download"], wants_stream()
+    if events or args["follow"]:
+        return job_log_live(job_id, run_id, kind, download=download, events=events)
+    return log_answer(run_id, _asked(args))
 
 
 @blp.get("/job-runs/<uuid:run_id>/log")
 @blp.arguments(LogQuery, location="query")
 @blp.response(HTTPStatus.OK, content_type="text/plain")
 def get_run_log(args: dict[str, Any], run_id: UUID) -> Response:
-    """The log of one attempt, whole: `Range` for parts of it, `follow` while it grows"""
+    """The log of one attempt: as a job's"""
     run = visible_run(session(), current_principal(), run_id)
-    return log_answer(run.id, args["format"], download=args["download"], follow=args["follow"])
+    kind, download, events = args["format"], args["download"], wants_stream()
+    if events or args["follow"]:
+        return run_log_live(run.job_id, run.id, kind, download=download, events=events)
+    return log_answer(run.id, _asked(args))
 
 
-def _wants_stream() -> bool:
-    return EVENT_STREAM in request.accept_mimetypes.values()
+def _asked(args: dict[str, Any]) -> AskedLog:
+    some = "start_line" in args or "end_line" in args
+    lines = Lines(args.get("start_line", 0), args.get("end_line")) if some else None
+    return AskedLog(args["format"], lines, download=args["download"], presigned=args["presigned"])
 
 
-def _last_seq(args: dict[str, Any]) -> int:
-    given = request.headers.get("Last-Event-ID", "")
-    if given.isascii() and given.isdigit() and len(given) <= _DIGITS:
-        return int(given)
-    return int(args.get("after_seq", 0))
-
-
-def _live_events(run_id: UUID, args: dict[str, Any]) -> Response:
-    source, last = live_source(), _last_seq(args)
-    return live(lambda: event_stream(source, run_id, last, args), EVENT_STREAM)
+def _live_run_events(run_id: UUID, job_id: int, args: dict[str, Any]) -> Response:
+    found, last_seq = boards(), number_after(last_id(), 1, args.get("after_seq", 0))
+    return live_messages(lambda: event_stream(found, run_id, last_seq, args), grant(job_id))

@@ -92,4 +92,10 @@ class HostSummaryQuery(Schema):
 class LogQuery(Schema):
     format = fields.String(load_default="ansi", validate=validate.OneOf(FORMATS))
     download = fields.Boolean(load_default=False, metadata={"description": "Answer as an attachment"})
+    start_line = QueryInteger(0, metadata={"description": "The first line wanted, counted from 0"})
+    end_line = QueryInteger(0, metadata={"description": "The line after the last one wanted"})
+    presigned = fields.Boolean(
+        load_default=False,
+        metadata={"description": "Redirect to the object store for a finished log, where it can be reached"},
+    )
     follow = fields.Boolean(load_default=False, metadata={"description": "Stay until the log is complete"})

@@ -1,85 +1,92 @@
 """Server-sent events: a run's events in the order of their seq, without a gap, to the end."""
 
-import json
-from collections.abc import Iterator, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import aclosing
 from typing import Any
 from uuid import UUID
 
 from drover_shared.db.models import JobEvent
 from sqlalchemy.orm import Session
 
-from drover_api.output.lists import filtered_events
-from drover_api.output.live import LOOK_SECONDS, PING_SECONDS, Bell, RunStatus, Source, first_run, run_status
+from drover_api.live import sse
+from drover_api.output.attempts import first_attempt, number_after, prefix_of
+from drover_api.output.boards import Boards
+from drover_api.output.lists import FILTERS, filtered_events
 from drover_api.output.schemas import EventSchema
+from drover_api.output.status import RunStatus
 
-BATCH = 500
-_PING = b": ping\n\n"
+BATCH = 100  # events of up to 256 KiB each
+Page = tuple[bytes, int]
 
 
-def event_stream(source: Source, run_id: UUID, last_seq: int, filters: Mapping[str, Any]) -> Iterator[bytes]:
+async def event_stream(
+    boards: Boards, run_id: UUID, last_seq: int, filters: Mapping[str, Any], prefix: str = ""
+) -> AsyncGenerator[bytes, None]:
     """The run's events after `last_seq`, as they are stored, then `event: end`.
 
-    `id:` is the seq. Only contiguous events are told: one behind a gap waits until the gap is filled. A
-    connection of the database is held while it is asked, not while the reader waits. Where the process
-    stops, the stream just breaks off, so that the reader connects again.
+    `id:` is the seq behind `prefix`. Only contiguous events are told: one behind a gap waits until the gap is
+    filled. Where the process stops, the stream just breaks off, so that the reader connects again.
     """
-    bell = Bell(source.redis, run_id)
-    quiet = 0.0
-    yield b"retry: 2000\n\n"
-    try:
-        while not source.stopping.is_set():
-            with source.sessions() as session:
-                status = run_status(session, run_id)
-                rows = [] if status is None else _after(session, run_id, last_seq, status, filters)
-            yield from map(_message, rows)
-            if len(rows) == BATCH:
-                last_seq = rows[-1].seq
-                continue
-            last_seq = last_seq if status is None else max(last_seq, status.last_event_seq)
-            if status is None or status.events_over:
-                yield _end(run_id, status)
+    wanted = tuple((name, str(filters[name])) for name in FILTERS if name in filters)
+    async with boards.runs.watch(run_id) as watch:
+        while True:
+            version, status = watch.version, watch.state
+            if status is not None and last_seq < status.last_event_seq:
+                until = status.last_event_seq
+                key = ("events", run_id, last_seq, until, wanted, prefix)
+                given = (boards.sessions, run_id, last_seq, until, filters, prefix)
+                page, last_seq = await boards.reads.get(key, _size, _read, *given)
+                yield page
+            elif status is None or status.events_over:
+                yield sse.message(_end(run_id, status), event="end")
                 return
-            quiet = 0.0 if rows else quiet + LOOK_SECONDS
-            if quiet >= PING_SECONDS:
-                quiet = 0.0
-                yield _PING
-            bell.wait(LOOK_SECONDS)
-    finally:
-        bell.close()
+            elif not await watch.news(version):
+                yield sse.PING
 
 
-def job_event_stream(
-    source: Source, job_id: int, last_seq: int, filters: Mapping[str, Any]
-) -> Iterator[bytes]:
-    """As `event_stream`, of the job's first attempt, for which it waits; without one it just ends."""
-    for run_id in first_run(source, job_id):
-        if run_id is not None:
-            yield from event_stream(source, run_id, last_seq, filters)
+async def job_event_stream(
+    boards: Boards, job_id: int, last_id: str, filters: Mapping[str, Any]
+) -> AsyncGenerator[bytes, None]:
+    """As `event_stream`, of the job's current attempt; it waits for the first, and without one just ends."""
+    async with aclosing(first_attempt(boards, job_id)) as attempts:
+        async for job in attempts:
+            if job is None or job.run_id is None:
+                yield sse.PING
+                continue
+            last_seq = number_after(last_id, job.attempt, filters.get("after_seq", 0))
+            prefix = prefix_of(job.attempt)
+            async with aclosing(event_stream(boards, job.run_id, last_seq, filters, prefix)) as stream:
+                async for piece in stream:
+                    yield piece
             return
-        yield _PING
-    if not source.stopping.is_set():
-        yield _end(None, None)
+    yield sse.message(_end(None, None), event="end")
 
 
-def _after(
-    session: Session, run_id: UUID, last_seq: int, status: RunStatus, filters: Mapping[str, Any]
-) -> list[JobEvent]:
-    query = filtered_events(run_id, filters).where(
-        JobEvent.seq > last_seq, JobEvent.seq <= status.last_event_seq
-    )
-    return list(session.scalars(query.order_by(JobEvent.seq).limit(BATCH)))
+def _read(
+    sessions: Callable[[], Session],
+    run_id: UUID,
+    after: int,
+    until: int,
+    filters: Mapping[str, Any],
+    prefix: str,
+) -> Page:
+    """The next messages, and the seq up to which they go."""
+    query = filtered_events(run_id, filters).where(JobEvent.seq > after, JobEvent.seq <= until)
+    with sessions() as session:
+        rows = list(session.scalars(query.order_by(JobEvent.seq).limit(BATCH)))
+    dump = EventSchema().dump
+    page = b"".join(sse.message(dump(row), message_id=f"{prefix}{row.seq}") for row in rows)
+    return page, rows[-1].seq if len(rows) == BATCH else until
 
 
-def _message(event: JobEvent) -> bytes:
-    data = json.dumps(EventSchema().dump(event), ensure_ascii=False)
-    return f"id: {event.seq}\ndata: {data}\n\n".encode()
+def _size(page: Page) -> int:
+    return len(page[0])
 
 
-def _end(run_id: UUID | None, status: RunStatus | None) -> bytes:
-    data = {
+def _end(run_id: UUID | None, status: RunStatus | None) -> dict[str, Any]:
+    return {
         "job_run_id": None if run_id is None else str(run_id),
         "state": None if status is None else status.state,
         "job_status": None if status is None else status.job_status,
         "complete": status is not None and status.events_complete,
     }
-    return f"event: end\ndata: {json.dumps(data)}\n\n".encode()

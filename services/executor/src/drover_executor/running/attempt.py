@@ -92,10 +92,14 @@ class Attempt:
     def _end(self, outcome: Outcome, shipper: Shipper) -> None:
         self._space.forget_secrets()
         self._note(outcome=outcome)
-        finisher = Finisher(self._api, self._control, shipper, self._space.folder, self._keeper.stop)
+        finisher = Finisher(self._api, self._control, shipper, self._space.folder, self._reported)
         complete = finisher.finish(outcome)
         metrics.ENDED.labels(str(outcome.state)).inc()
         _log.info("run_ended", state=str(outcome.state), reason=outcome.error_reason, complete=complete)
+
+    def _reported(self) -> None:
+        self._keeper.stop()
+        self._control.report()
 
     def _guarded(self, outcome: Callable[[], Outcome]) -> Outcome:
         try:

@@ -2,6 +2,7 @@
 
 import os
 import threading
+from collections.abc import Callable
 
 from drover_executor.client.run_api import Stored
 from drover_executor.failures import AbandonedError, CanceledError
@@ -12,10 +13,13 @@ GRACEFUL, NONE = "graceful", "none"
 class Control:
     """Shared by the runner, its keeper and the executor; every change rings `bell`, a readable descriptor.
 
-    `produced` is (last event seq, last chunk seq) so far: 0 and -1 for none.
+    `produced` is (last event seq, last chunk seq) so far: 0 and -1 for none. `reported` once the API knows of
+    the attempt's end, and only the rest of its output is to be stored; `on_reported` is called then.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, on_reported: Callable[[], None] = lambda: None) -> None:
+        self._on_reported = on_reported
+        self.reported = False
         self.bell, self._ring = os.pipe()
         os.set_blocking(self.bell, False)
         os.set_blocking(self._ring, False)
@@ -27,6 +31,10 @@ class Control:
         self.stopping = False
         self.changed = threading.Event()
         self.produced = (0, -1)
+
+    def report(self) -> None:
+        self.reported = True
+        self._on_reported()
 
     def abandon(self, why: str) -> None:
         """Tell all to stop at once and report nothing."""

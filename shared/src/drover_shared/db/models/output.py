@@ -116,10 +116,12 @@ class LogChunkRow(Base):
 
 
 class LogArchive(Base):
-    """A finished log as one object of gzip members, each of `member_bytes` of the log (but the last).
+    """A finished log as one gzip file of parts (`drover_shared.parts`), each of `member_bytes` of the log.
 
-    `member_ends` says where each ends in the object. Until `ready_at` somebody is making it, and only the
-    chunks count; until `chunks_removed_at` the chunks' objects are still there.
+    `member_ends` says where each ends in the object, `part_crcs` what its content's CRC-32 is, and
+    `part_lines` how many line feeds are in it and before it. The last two are empty for an archive of gzip
+    members, as they were made before. Until `ready_at` somebody is making it, who renews `lease_until`, and
+    only the chunks count; until `chunks_removed_at` the chunks' objects are still there.
     """
 
     __tablename__ = "log_archives"
@@ -137,6 +139,9 @@ class LogArchive(Base):
     chunks_removed_at: Mapped[datetime | None]
     member_bytes: Mapped[int] = mapped_column(server_default="0")
     member_ends: Mapped[BigInts]
+    part_lines: Mapped[BigInts]
+    part_crcs: Mapped[BigInts]
+    lease_until: Mapped[datetime] = mapped_column(server_default=func.now())
 
 
 class RunLogProgress(Base):
