@@ -7,10 +7,14 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 from urllib.parse import quote, quote_plus
 
+import orjson
+
 MASK = "$encrypted$"
 _TEXTS = ("host", "task_name", "play_name", "stdout_snippet", "data")
 _TELLING_LINES = 3  # of a secret of many lines, those by which it is found in what is already masked
 SHORTEST = 3  # characters; masking anything shorter would hide half of the output
+_SHORTEST_WITHIN = 5  # bytes; of anything shorter too little is its alone
+_URL_SAFE = str.maketrans("+/", "-_")
 _KEY = 3  # bytes a variant is found by
 
 
@@ -25,10 +29,25 @@ def variants(secret: str) -> set[str]:
         forms |= {plain, quote(plain, safe="", errors="replace"), quote_plus(plain, errors="replace")}
         forms |= {quote(plain, errors="replace"), base64.b64encode(raw).decode()}
         forms |= {base64.urlsafe_b64encode(raw).decode(), base64.b64encode(raw + b"\n").decode()}
-        forms |= {raw.hex(), repr(plain)[1:-1]}
+        forms |= {raw.hex(), repr(plain)[1:-1], *_within_base64(raw)}
         for escaped in (_json(plain, ascii_only=True), _json(plain, ascii_only=False)):
             forms |= {escaped, _json(escaped, ascii_only=True)}
     return {form for form in forms if len(form) >= SHORTEST}
+
+
+def _within_base64(raw: bytes) -> set[str]:
+    """What of it is seen where it is encoded together with other bytes, as in `user:password`.
+
+    Of the three ways it may fall into groups of three bytes, the characters that are its alone.
+    """
+    if len(raw) < _SHORTEST_WITHIN:
+        return set()
+    forms = set()
+    for before in range(3):
+        coded = base64.b64encode(bytes(before) + raw + bytes(2)).decode()
+        own = coded[-(-8 * before // 6) : 8 * (before + len(raw)) // 6]
+        forms |= {own, own.translate(_URL_SAFE)}
+    return forms
 
 
 def _json(text: str, *, ascii_only: bool) -> str:
@@ -53,10 +72,11 @@ class Masker:
         self._by_key: dict[bytes, list[bytes]] = {}
         for form in self._raw:
             self._by_key.setdefault(form[:_KEY], []).append(form)
+        self._in_json = [_json(form, ascii_only=False).encode(errors="surrogateescape") for form in ordered]
         self.longest = max((len(form) for form in self._raw), default=0)
 
     def mask_bytes(self, data: bytes) -> bytes:
-        found = [form for form in self._raw if form in data]
+        found = [form for form in self._raw if len(form) <= len(data) and form in data]
         if not found:
             return data
         pattern = re.compile(b"|".join(re.escape(form) for form in found))
@@ -82,8 +102,20 @@ class Masker:
         return value
 
     def mask_event(self, event: Mapping[str, Any]) -> dict[str, Any]:
-        """An event of specification 2.7 with what came from outside masked; its own words stay."""
+        """An event of specification 2.7 with what came from outside masked; its own words stay.
+
+        Most hold no secret, so it is looked at as a whole first.
+        """
+        if not self._may_hold(event):
+            return dict(event)
         return {**event, **{name: self.mask_value(event[name]) for name in _TEXTS if name in event}}
+
+    def _may_hold(self, event: Mapping[str, Any]) -> bool:
+        try:
+            line = orjson.dumps(event, option=orjson.OPT_NON_STR_KEYS)
+        except TypeError:  # what orjson cannot write, such as a lone surrogate
+            return True
+        return any(form in line for form in self._in_json)
 
     def suspects(self, data: bytes) -> bool:
         """Whether `data` holds a secret; of one of many lines only its longest are looked for."""

@@ -12,7 +12,7 @@ from drover_shared.domain.states import RunState
 from drover_shared.messages.streams import decode_chunk, decode_events
 from flask import Flask
 from sqlalchemy import select
-from support.api import Api
+from support.api import REGISTRATION_TOKEN, Api
 from support.executor_client import PREFIX, Executor, ending
 from support.job_rows import QueuedJob
 from support.launch_rows import add_credential, make_world
@@ -36,6 +36,18 @@ def test_registration_tells_how_to_stay_alive(executor: Executor) -> None:
     assert executor.registered["heartbeat_interval_seconds"] == 5
     answer = executor.api.post(f"/executors/{executor.id}/heartbeat", {"running": []})
     assert answer.get_json() == {"drain": False}
+
+
+def test_an_executor_says_what_isolates_it(api_app: Flask, executor: Executor, admin: Api) -> None:
+    """One that says nothing isolates nothing; what it says later counts."""
+
+    def shown() -> str:
+        return str(admin.get(f"/executors/{executor.id}").get_json()["isolation"])
+
+    assert shown() == "none"
+    body = {"name": "one", "pools": ["default"], "slots": 2, "version": "1", "isolation": "podman 4.3.1"}
+    Api(api_app.test_client(), REGISTRATION_TOKEN, PREFIX).post("/executors", body)
+    assert shown() == "podman 4.3.1"
 
 
 def test_an_executor_speaks_for_itself_only(api_app: Flask, executor: Executor) -> None:
@@ -163,9 +175,11 @@ def test_secret_answers_travel_in_the_manifest_alone(
         job = db.get_one(Job, queued.job_id)
         job.extra_vars = {"some_var": "value", "pin": "$encrypted$"}
         job.secret_vars = api_deps.vault.encrypt({"pin": "1234"})
+        job.untrusted_vars, job.start_at_task = ["some_var"], "Install*"
     manifest = executor.claim(queued).get("/manifest").get_json()
     assert manifest["extra_vars"] == {"some_var": "value", "pin": "1234"}
     assert manifest["secret_vars"] == ["pin"]
+    assert (manifest["untrusted_vars"], manifest["start_at_task"]) == (["some_var"], "Install*")
     assert admin.get(f"/jobs/{queued.job_id}").get_json()["extra_vars"]["pin"] == "$encrypted$"
 
 

@@ -280,6 +280,16 @@ class TestSurvey:
         job = launched(admin, world, extra_vars={"version": "1.2.3"})
         assert job["extra_vars"] == {"some_var": "value", "env": "dev", "version": "1.2.3"}
 
+    def test_only_what_the_template_says_itself_may_be_a_template(
+        self, admin: Api, api_deps: Deps, world: World
+    ) -> None:
+        """The rest is data for Ansible, whatever braces it holds."""
+        change_template(api_deps, world, start_at_task="Install*")
+        job = launched(admin, world, extra_vars={"version": "{{ lookup('pipe', 'id') }}", "env": "prod"})
+        with api_deps.sessions() as db:
+            row = db.get_one(Job, job["id"])
+        assert (row.untrusted_vars, row.start_at_task) == (["env", "version"], "Install*")
+
     def test_secret_answers_are_kept_encrypted(self, admin: Api, api_deps: Deps, world: World) -> None:
         job = launched(admin, world, extra_vars={"version": "1.2.3", "pin": "hunter2"})
         assert job["extra_vars"]["pin"] == "$encrypted$"

@@ -256,3 +256,29 @@ def test_much_output_and_a_forged_marker(api: FakeApi, start_executor: StartExec
     much = next(event for event in run.of_type("TASK_OK") if event["task_name"] == "Much")
     assert much["data"]["truncated"] is True
     assert len(run.of_type("TASK_OK")) == 2
+
+
+def test_start_at_a_task_and_variables_that_are_data(
+    api: FakeApi, start_executor: StartExecutor, tmp_path: Path
+) -> None:
+    """A template's own variables may hold templates; what a launch gave may not."""
+    site = """
+- hosts: web01
+  gather_facts: false
+  tasks:
+    - {name: First, ansible.builtin.debug: {msg: first}}
+    - name: Second
+      ansible.builtin.debug:
+        msg: ["{{ own }}", "{{ given }}", "{{ deep.answer }}"]
+"""
+    project = make_project(tmp_path / "project", {"site.yml": site})
+    evil = "{{ lookup('pipe', 'echo run') }}"
+    changes = {
+        "start_at_task": "Sec*",
+        "extra_vars": {"own": "{{ inventory_hostname }}", "given": evil, "deep": {"answer": evil}},
+        "untrusted_vars": ["deep", "given"],
+    }
+    run = start_executor().launch(FakeRun(manifest(project, **changes)))
+    assert api.wait_end(run)["state"] == "successful", run.log.decode()
+    assert [event["task_name"] for event in run.of_type("TASK_OK")] == ["Second"]
+    assert run.of_type("TASK_OK")[0]["data"]["msg"] == ["web01", evil, evil]

@@ -51,7 +51,7 @@ def test_a_sync_says_what_the_project_holds(
     end = api.wait_end(start_executor().launch(run))
     assert (end["state"], end["error_reason"]) == ("successful", None)
     assert end["artifacts"] == {
-        "scm_revision": git(project, "rev-parse", "HEAD"),
+        "scm_revision": git(project, "rev-parse", "HEAD").strip(),
         "playbooks": ["plays/web.yml", "site.yml"],
         "truncated": False,
     }

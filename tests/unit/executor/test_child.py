@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 from drover_executor.child.guard import EXPIRED
@@ -61,17 +62,21 @@ def children(pid: int) -> list[int]:
     return [int(word) for word in text.split()]
 
 
-def start_child(folder: Path, script: str, seconds: float = 60.0, secrets: tuple[str, ...] = ()) -> Child:
+def start_child(
+    folder: Path, script: str, seconds: float = 60.0, secrets: tuple[str, ...] = (), **more: Any
+) -> Child:
     (folder / SPOOL).mkdir()
     env = {"PATH": os.environ["PATH"], "DROVER_TEST_CHILD": str(folder)}
-    spec = ChildSpec(["sh", "-c", script], str(folder), env, list(secrets), str(folder), 0.5)
+    spec = ChildSpec(["sh", "-c", script], str(folder), env, list(secrets), str(folder), 0.5, **more)
     spec.write(folder)
     assert (folder / "child.json").stat().st_mode & 0o777 == 0o600
     return Child(folder, seconds)
 
 
-def run_child(folder: Path, script: str, tell: bytes = b"", secrets: tuple[str, ...] = ()) -> ChildResult:
-    child = start_child(folder, script, secrets=secrets)
+def run_child(
+    folder: Path, script: str, tell: bytes = b"", secrets: tuple[str, ...] = (), **more: Any
+) -> ChildResult:
+    child = start_child(folder, script, secrets=secrets, **more)
     if tell:
         assert child.line.recv(1) == b"."  # it printed something
         child.line.send(tell)
@@ -167,6 +172,42 @@ def test_an_executor_may_go_and_come_back(tmp_path: Path) -> None:
     result = ChildResult.read(tmp_path)
     assert result is not None
     assert (result.rc, result.stopped) == (-9, "k")
+
+
+def test_output_by_a_named_pipe(tmp_path: Path) -> None:
+    """As a container's comes: the command's own output is not where its bytes are."""
+    pipe = tmp_path / "output"
+    os.mkfifo(pipe)
+    script = f"printf 'first\\n' > {pipe}; (printf 'seco' > {pipe}; printf 'nd' > {pipe}); exit 4"
+    result = run_child(tmp_path, script, output=str(pipe))
+    assert (tmp_path / SPOOL / "log").read_bytes() == b"first\nsecond"
+    assert result.rc == 4
+
+
+def test_what_ends_the_command_elsewhere_is_run(tmp_path: Path) -> None:
+    ended = ["sh", "-c", f"touch {tmp_path}/ended"]
+    result = run_child(tmp_path, "echo; trap '' INT; sleep 60", tell=b"k", end_command=ended)
+    assert result.stopped == "k"
+    assert (tmp_path / "ended").exists()
+
+
+def test_a_hundred_megabytes_on_one_line(tmp_path: Path) -> None:
+    """Whole on the disk, and the process that records it stays small."""
+    script = (
+        "head -c 100000000 /dev/zero | tr '\\0' x; echo; grep VmHWM /proc/$PPID/status"  # the recorder's peak
+    )
+    result = run_child(tmp_path, script, secrets=("hunter22",))
+    assert result.rc == 0
+    with (tmp_path / SPOOL / "log").open("rb") as log:
+        line, peak = log.readline(), log.readline()
+    assert line == b"x" * 100_000_000 + b"\n"
+    assert int(peak.split()[1]) < 100_000  # kB
+
+
+def test_endless_output_is_ended(tmp_path: Path) -> None:
+    result = run_child(tmp_path, "yes", max_output_bytes=2_000_000)
+    assert result.stopped == "f"
+    assert 2_000_000 < (tmp_path / SPOOL / "log").stat().st_size < 3_000_000
 
 
 def test_descendants_are_found() -> None:

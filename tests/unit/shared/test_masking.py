@@ -32,6 +32,27 @@ def test_every_form_is_masked() -> None:
         assert "two" not in masked
 
 
+def test_an_event_is_masked_as_its_values_are() -> None:
+    masker = Masker([*SECRETS, "tab\there", "nul\0there"])
+    for secret in (*SECRETS, "tab\there", "nul\0there"):
+        for form in (secret, json.dumps(secret), json.dumps(json.dumps(secret)), repr(secret), "nothing"):
+            event = {"seq": 1, "data": {"deep": [{form: f"before {form} after"}, 1, None]}, "host": None}
+            assert masker.mask_event(event) == masker.mask_value(event)
+            event["host"] = "\ud800"
+            assert masker.mask_event(event) == masker.mask_value(event)
+
+
+def test_a_secret_within_base64() -> None:
+    """Wherever it falls into the groups of three bytes."""
+    masker = Masker(["pass+word/22"])
+    for before in ("", "u", "us", "use", "user:"):
+        for after in ("", "@", "@h", "@host"):
+            coded = base64.b64encode(f"{before}pass+word/22{after}".encode()).decode()
+            masked = masker.mask_text(f"Basic {coded}")
+            assert MASK in masked
+            assert len(masked.replace(MASK, "")) <= len("Basic ") + (len(before) + len(after)) * 4 // 3 + 4
+
+
 def test_values_and_keys() -> None:
     masker = Masker(["hunter22"])
     value = {"a": ["x hunter22 y", 1, None, True], "hunter22": {"b": "aHVudGVyMjI="}}

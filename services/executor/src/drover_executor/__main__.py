@@ -17,9 +17,10 @@ from drover_executor.client.errors import ApiError
 from drover_executor.client.registration import Registration
 from drover_executor.client.run_api import Claim, RunApi
 from drover_executor.client.transport import Transport
+from drover_executor.containers.containers import Containers
 from drover_executor.doorbell import DoorbellListener
 from drover_executor.executor import Executor, Slots
-from drover_executor.isolation import check_isolation
+from drover_executor.isolation import chosen_isolation, told
 from drover_executor.running.runner import RunnerFactory, found_runs
 from drover_executor.settings import HTTP, ExecutorSettings
 from drover_executor.shipping.sinks import HttpSink, RedisSink, Sink, connect
@@ -33,14 +34,20 @@ def main() -> int:
     configure("executor", settings.log)
     traces.configure("executor", Environment())
     os.umask(0o077)
-    check_isolation(settings.isolation)
+    containers = chosen_isolation(settings, settings.folder)
     stop = stop_on_signals()
     settings.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     found = found_runs(settings.folder)
     release = version("drover-executor")
     transport = Transport(settings.api_url, release)
     registration = Registration(
-        transport, settings.registration_token, settings.name, settings.pools, settings.slots, release
+        transport,
+        settings.registration_token,
+        settings.name,
+        settings.pools,
+        settings.slots,
+        release,
+        told(containers),
     )
     client = None if settings.mode == HTTP else connect(settings.redis_url)
     registered = threading.Event()
@@ -48,8 +55,10 @@ def main() -> int:
     health = serve_health(
         settings.health, _checks(registered, client), lambda: None if stop.is_set() else progress.check()
     )  # one that drains takes nothing on, for as long as it may
-    executor = _executor(settings, transport, registration, client, stop, progress)
+    executor = _executor(settings, containers, transport, registration, client, stop, progress)
     executor.resume(found)  # their leases do not wait until the API can be reached
+    if containers is not None:
+        containers.sweep()
     if _register(registration, stop, progress):
         registered.set()
         _log.info("executor_ready", name=settings.name, pools=settings.pools, slots=settings.slots)
@@ -63,6 +72,7 @@ def main() -> int:
 
 def _executor(
     settings: ExecutorSettings,
+    containers: Containers | None,
     transport: Transport,
     registration: Registration,
     client: "redis.Redis | None",
@@ -72,7 +82,7 @@ def _executor(
     def make_sink(claim: Claim, job_id: int, api: RunApi) -> Sink:
         return HttpSink(api) if client is None else RedisSink(client, claim, job_id)
 
-    factory = RunnerFactory(settings, transport, registration, make_sink)
+    factory = RunnerFactory(settings, containers, transport, registration, make_sink)
     listener = None if client is None else DoorbellListener(settings.redis_url, settings.pools)
     return Executor(factory, registration, Slots(settings.slots), listener, stop, progress)
 

@@ -6,6 +6,8 @@ from pathlib import Path
 
 from drover_shared.settings import Environment, HealthSettings, LogSettings
 
+from drover_executor.containers.settings import ContainerSettings
+
 HTTP, QUEUE = "http", "queue"
 NO_ISOLATION, CONTAINER, REQUIRE = "none", "container", "require"
 
@@ -16,8 +18,11 @@ class ExecutorSettings:
 
     `reserve_bytes`: what output must leave free on the disk; a playbook waits where it would not.
     `local_roots`: folders under which local projects, `file://` repositories and inventory files may lie.
-    `isolation`: none runs playbooks as this process's user; with container or require it does not start,
-    because it cannot keep that promise.
+    `git_depth`: commits of history that are fetched, 0 for all. `ca_file`: whom git trusts, empty for the
+    system's own.
+    `project_mb`, `output_mb`: the most that a checkout holds and that a playbook prints; 0 is no limit.
+    `isolation`: none runs playbooks as this process's user; container in containers, where an engine is here;
+    require refuses to start without one.
     """
 
     api_url: str
@@ -29,9 +34,14 @@ class ExecutorSettings:
     folder: Path
     mode: str
     isolation: str
+    containers: ContainerSettings
     drain_seconds: float
     git_seconds: float
     reserve_bytes: int
+    git_depth: int
+    project_mb: int
+    output_mb: int
+    ca_file: str
     local_roots: tuple[Path, ...]
     log: LogSettings
     health: HealthSettings
@@ -53,9 +63,14 @@ class ExecutorSettings:
             isolation=env.choice(
                 "DROVER_EXECUTOR_ISOLATION", NO_ISOLATION, (NO_ISOLATION, CONTAINER, REQUIRE)
             ),
+            containers=ContainerSettings.read(env),
             drain_seconds=env.number("DROVER_EXECUTOR_DRAIN_SECONDS", 8, 0, 86400),
             git_seconds=env.number("DROVER_EXECUTOR_GIT_SECONDS", 600, 1, 86400),
             reserve_bytes=env.integer("DROVER_EXECUTOR_RESERVE_MIB", 256, 0, 2**20) * 1024 * 1024,
+            git_depth=env.integer("DROVER_EXECUTOR_GIT_DEPTH", 0, 0, 1_000_000),
+            project_mb=env.integer("DROVER_EXECUTOR_PROJECT_MB", 10_000, 0, 10_000_000),
+            output_mb=env.integer("DROVER_EXECUTOR_OUTPUT_MB", 50_000, 0, 100_000_000),
+            ca_file=env.text("DROVER_EXECUTOR_CA_FILE", ""),
             local_roots=tuple(Path(root.strip()).resolve() for root in roots.split(",") if root.strip()),
             log=LogSettings.read(env),
             health=HealthSettings.read(env),

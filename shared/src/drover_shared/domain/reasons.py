@@ -12,6 +12,7 @@ class Reason(StrEnum):
     PLAYBOOK_SYNTAX_ERROR = "playbook_syntax_error"
     PLAYBOOK_NOT_FOUND = "playbook_not_found"
     TIMEOUT = "timeout"
+    OUTPUT_TOO_LARGE = "output_too_large"
     WAITING_TIMEOUT = "waiting_timeout"
     START_TIMEOUT = "start_timeout"
     CANCELED = "canceled"
@@ -20,6 +21,7 @@ class Reason(StrEnum):
     PROJECT_INVALID = "project_invalid"
     INVENTORY_INVALID = "inventory_invalid"
     CREDENTIAL_ERROR = "credential_error"
+    EXECUTION_ENVIRONMENT_ERROR = "execution_environment_error"
     EXECUTOR_ERROR = "executor_error"
     EXECUTOR_LOST = "executor_lost"
 
@@ -29,6 +31,7 @@ SENTENCES: dict[Reason, str] = {
     Reason.PLAYBOOK_SYNTAX_ERROR: "Ansible could not read the playbook.",
     Reason.PLAYBOOK_NOT_FOUND: "The project holds no such playbook.",
     Reason.TIMEOUT: "The job ran longer than its time-out allows.",
+    Reason.OUTPUT_TOO_LARGE: "The playbook printed more than the executor takes.",
     Reason.WAITING_TIMEOUT: "No executor took the job within the time it may wait.",
     Reason.START_TIMEOUT: "The executor did not get the playbook started within the time it may take.",
     Reason.CANCELED: "A user canceled the job.",
@@ -37,13 +40,20 @@ SENTENCES: dict[Reason, str] = {
     Reason.PROJECT_INVALID: "The project could not be checked out.",
     Reason.INVENTORY_INVALID: "Ansible could not read the inventory.",
     Reason.CREDENTIAL_ERROR: "A credential could not be used.",
+    Reason.EXECUTION_ENVIRONMENT_ERROR: "The execution environment's image could not be had or started.",
     Reason.EXECUTOR_ERROR: "The executor could not run the playbook.",
     Reason.EXECUTOR_LOST: "The executor stopped answering.",
 }
 
 # The playbook's own fault: the job is `failed`. Anything else is the platform's: `error`.
 _PLAYBOOKS_FAULT = frozenset(
-    {Reason.PLAYBOOK_FAILED, Reason.PLAYBOOK_SYNTAX_ERROR, Reason.PLAYBOOK_NOT_FOUND, Reason.TIMEOUT}
+    {
+        Reason.PLAYBOOK_FAILED,
+        Reason.PLAYBOOK_SYNTAX_ERROR,
+        Reason.PLAYBOOK_NOT_FOUND,
+        Reason.TIMEOUT,
+        Reason.OUTPUT_TOO_LARGE,
+    }
 )
 
 

@@ -88,6 +88,7 @@ BY_NAME: Mapping[str, Any] = {
     "stream_token": "drstream_…",
     "tags": [],
     "skip_tags": [],
+    "start_at_task": None,
     "task_name": "Install nginx",
     "team_id": None,
     "timeout_seconds": 7200,

@@ -28,6 +28,7 @@ class Registration:
     pools: Sequence[str]
     slots: int
     version: str
+    isolation: str = "none"
 
 
 def check_registration_token(given: str | None, expected: str) -> None:
@@ -54,6 +55,7 @@ def register(
         "pools": pools,
         "slots": registration.slots,
         "version": registration.version,
+        "isolation": registration.isolation,
         "token_hash": token_hash(token),
         "last_seen_at": func.now(),
     }

@@ -48,6 +48,8 @@ def _beyond_the_specification(
         "forks": job.forks,
         "tags": job.tags,
         "skip_tags": job.skip_tags,
+        "start_at_task": job.start_at_task,
+        "untrusted_vars": job.untrusted_vars,
         "diff_mode": job.diff_mode,
         "become_enabled": job.become_enabled,
         "secret_vars": secret_vars,

@@ -32,6 +32,7 @@ class RegistrationSchema(Tolerant):
     pools = _pools(required=True)
     slots = integer(1, 10_000, required=True)
     version = text(0, 128, required=True)
+    isolation = text(0, 128, load_default="none")
 
 
 class RegisteredSchema(Tolerant):
@@ -153,9 +154,11 @@ class ManifestSchema(Tolerant):
     forks = fields.Integer()
     tags = fields.List(fields.String())
     skip_tags = fields.List(fields.String())
+    start_at_task = fields.String(allow_none=True)
     diff_mode = fields.Boolean()
     become_enabled = fields.Boolean()
     secret_vars = fields.List(fields.String())
+    untrusted_vars = fields.List(fields.String())
     execution_environment_pull = fields.String()
     execution_environment_credential_id = fields.Integer(allow_none=True)
     project = JsonObject()

@@ -111,6 +111,7 @@ def _settings(command: LaunchCommand, template: JobTemplate) -> dict[str, Any]:
         raise command.error("limit", "Must be a host pattern; it may not name a file with @.")
     own = (
         "playbook",
+        "start_at_task",
         "allow_simultaneous",
         "max_attempts",
         "retry_on",
@@ -134,7 +135,10 @@ def _variables(command: LaunchCommand, template: JobTemplate, seal: Seal) -> dic
     free = {name: value for name, value in given.items() if name not in found.values}
     merged = merged_extra_vars(template.extra_vars, found.values, free)
     secrets = {name: merged[name] for name in found.secret_names}
+    own = template.extra_vars
+    trusted = {name for name in own if merged[name] == own[name]}  # who launches may not write templates
     return {
         "extra_vars": merged | dict.fromkeys(secrets, MASK),
+        "untrusted_vars": sorted(name for name in merged if name not in trusted),
         "secret_vars": seal(secrets) if secrets else None,
     }

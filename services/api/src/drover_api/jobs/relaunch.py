@@ -37,6 +37,8 @@ _FROZEN = (
     "credential_ids",
     "extra_vars",
     "secret_vars",
+    "untrusted_vars",
+    "start_at_task",
     "job_type",
     "forks",
     "limit",

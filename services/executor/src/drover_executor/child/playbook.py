@@ -14,8 +14,10 @@ from drover_executor.child.recorder import Recorder
 from drover_executor.child.spec import ChildSpec
 
 CANCEL, TIMEOUT, KILL = "c", "t", "k"  # what the executor may write
+FLOOD = "f"  # the same end, for printing too much
 _READ_BYTES = 256 * 1024
 _ROOM_SECONDS = 0.5  # between looks at a disk that is full
+_END_SECONDS = 10.0
 
 
 class GuardGoneError(Exception):
@@ -57,7 +59,7 @@ class Playbook:
                 if output in ready and self._listening:
                     self._ended = not self._pump(output)
                 if self._guards_life in ready:
-                    tree.end_below(os.getpid())
+                    self._end_all()
                     raise GuardGoneError
                 self._obey(self._line.letters())
                 if deaths_r in ready:
@@ -78,7 +80,7 @@ class Playbook:
 
     def _start(self) -> int:
         """Start the command; returns the read end of what it prints, standard output and error in one."""
-        output_r, output_w = os.pipe()
+        output_r, output_w = self._pipe()
         signal.signal(signal.SIGINT, signal.SIG_DFL)  # it may be ignored by whoever started the executor
         popen = subprocess.Popen(
             self._spec.command,
@@ -89,10 +91,18 @@ class Playbook:
             stderr=output_w,
             preexec_fn=tree.die_with_parent,  # noqa: PLW1509 - this process has one thread
         )
-        os.close(output_w)
+        if self._spec.output is None:
+            os.close(output_w)
         self._pid = popen.pid
         popen.returncode = 0  # its status is collected here, with the orphans'
         return output_r
+
+    def _pipe(self) -> tuple[int, int]:
+        """Both ends of a pipe; of a named one the writing end stays open, for nobody has opened it yet."""
+        if self._spec.output is None:
+            return os.pipe()
+        reader = os.open(self._spec.output, os.O_RDONLY | os.O_NONBLOCK)
+        return reader, os.open(self._spec.output, os.O_WRONLY)
 
     def _pump(self, output: int) -> bool:
         """Record what is there; False at the end of the output."""
@@ -103,6 +113,9 @@ class Playbook:
         if not data:
             return False
         self._recorder.feed(data)
+        limit = self._spec.max_output_bytes
+        if limit and self._recorder.size > limit and not self.stopped:
+            self.stopped, self._force_at = FLOOD, time.monotonic()
         self._line.ring()
         return True
 
@@ -124,7 +137,23 @@ class Playbook:
 
     def _force_if_due(self) -> None:
         if self._force_at is not None and self._status is None and time.monotonic() >= self._force_at:
-            self._collect(tree.end_below(os.getpid()))
+            self._collect(self._end_all())
+
+    def _end_all(self) -> dict[int, int]:
+        """End the command and all it started, in a container too: pid → wait status."""
+        ended = tree.end_below(os.getpid())
+        if self._spec.end_command:
+            with contextlib.suppress(OSError, subprocess.TimeoutExpired):
+                subprocess.run(
+                    self._spec.end_command,
+                    check=False,
+                    env=self._spec.env,
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.DEVNULL,
+                    stderr=subprocess.DEVNULL,
+                    timeout=_END_SECONDS,
+                )
+        return ended
 
     def _collect(self, ended: dict[int, int]) -> None:
         self._status = ended.get(self._pid, self._status)
@@ -139,4 +168,5 @@ class Playbook:
     def _drain(self, output: int) -> None:
         with contextlib.suppress(BlockingIOError):
             while data := os.read(output, _READ_BYTES):
-                self._recorder.feed(data)
+                if self.stopped != FLOOD:
+                    self._recorder.feed(data)

@@ -9,6 +9,7 @@ from typing import Any
 from drover_shared.masking import MaskedStream, Masker
 
 from drover_executor.child.encoding import encoded
+from drover_executor.child.files import take_file
 from drover_executor.child.mapping import completed, mapped
 from drover_executor.child.markers import Marker, MarkerFilter, Text
 from drover_executor.child.recap import recap_events
@@ -35,6 +36,7 @@ class Recorder:
         self._seq = 0
         self._tail = b""  # of the log, for what goes wrong before there are events
         self._last_error = ""
+        self.size = 0  # bytes written so far
         self.started = False
         self.artifacts: dict[str, Any] = {}
 
@@ -87,11 +89,9 @@ class Recorder:
         return b""
 
     def _read(self, uuid: str) -> dict[str, Any] | None:
-        path = self._events_dir / f"{uuid}-partial.json"
         try:
-            value = json.loads(path.read_bytes())
-            path.unlink()
-        except (OSError, ValueError):
+            value = json.loads(take_file(self._events_dir, f"{uuid}-partial.json"))
+        except (OSError, ValueError, RecursionError):
             return None
         return value if isinstance(value, dict) else None
 
@@ -121,10 +121,13 @@ class Recorder:
 
     def _flush(self) -> None:
         if self._lines:
-            self._events.write(b"".join(self._lines))
+            lines = b"".join(self._lines)
+            self._events.write(lines)
+            self.size += len(lines)
             self._lines.clear()
 
     def _write_log(self, data: bytes) -> None:
         if data:
             self._log.write(data)
+            self.size += len(data)
             self._tail = (self._tail + data)[-_TAIL_BYTES:]

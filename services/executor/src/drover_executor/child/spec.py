@@ -25,6 +25,9 @@ class ChildSpec:
     agent_socket: str | None = None  # where an ssh-agent is to listen
     agent_keys: list[dict[str, str]] = field(default_factory=list)  # {"key": path, "passphrase": path or ""}
     reserve_bytes: int = 0  # free space on the spool's disk that output must leave
+    output: str | None = None  # a named pipe that the command writes to; None for its standard output
+    max_output_bytes: int = 0  # of the log and the events; it is ended when it prints more; 0 is no limit
+    end_command: list[str] = field(default_factory=list)  # ends what is not below this process: a container
 
     def write(self, folder: Path) -> None:
         descriptor = os.open(folder / SPEC, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)

@@ -22,10 +22,23 @@ class Registration:
     """Registers on first use; safe for many threads."""
 
     def __init__(
-        self, transport: Transport, token: str, name: str, pools: tuple[str, ...], slots: int, version: str
+        self,
+        transport: Transport,
+        token: str,
+        name: str,
+        pools: tuple[str, ...],
+        slots: int,
+        version: str,
+        isolation: str,
     ) -> None:
         self._transport, self._token = transport, token
-        self._body = {"name": name, "pools": list(pools), "slots": slots, "version": version}
+        self._body = {
+            "name": name,
+            "pools": list(pools),
+            "slots": slots,
+            "version": version,
+            "isolation": isolation,
+        }
         self._lock = threading.Lock()
         self._identity: Identity | None = None
 

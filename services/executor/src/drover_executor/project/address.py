@@ -1,9 +1,9 @@
 """Judges a repository's address before git sees it."""
 
 import socket
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from drover_shared.domain.reasons import Reason
 
@@ -16,12 +16,13 @@ _CONNECT_SECONDS = 10.0
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """An address git may be given; `shown` has no password in it."""
+    """An address git may be given; neither `url` nor `shown` has a password in it: `login` keeps it."""
 
     url: str
     shown: str
     host: str | None
     port: int
+    login: tuple[str, str] | None = field(default=None, repr=False)
 
 
 def judged(url: str, roots: tuple[Path, ...]) -> Address:
@@ -42,7 +43,15 @@ def judged(url: str, roots: tuple[Path, ...]) -> Address:
     if not parts.hostname or parts.hostname.startswith("-"):
         raise RunFailedError(Reason.PROJECT_INVALID, "The project's address names no host.")
     shown = parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
-    return Address(url, shown, parts.hostname, port or _PORTS[parts.scheme])
+    port = port or _PORTS[parts.scheme]
+    if parts.scheme in ("http", "https"):
+        login = None if parts.username is None else (unquote(parts.username), unquote(parts.password or ""))
+        return Address(shown, shown, parts.hostname, port, login)
+    if parts.password is not None:
+        raise RunFailedError(
+            Reason.PROJECT_INVALID, "The project's address holds a password; use a credential of type scm."
+        )
+    return Address(url, shown, parts.hostname, port)
 
 
 def _local(url: str, path: str, roots: tuple[Path, ...]) -> Address:

@@ -1,6 +1,15 @@
 """Paths that a project names may not lead out of it."""
 
+import contextlib
+import os
 from pathlib import Path
+
+from drover_shared.domain.reasons import Reason
+
+from drover_executor.failures import RunFailedError
+
+_BLOCK_BYTES = 4096
+_SMALL_BYTES = 1_000_000
 
 
 def inside(root: Path, relative: str) -> Path | None:
@@ -12,6 +21,35 @@ def inside(root: Path, relative: str) -> Path | None:
     except (OSError, RuntimeError):
         return None
     return real if real.is_relative_to(root.resolve()) else None
+
+
+def is_larger(folder: Path, limit: int) -> bool:
+    """Whether the files below `folder` hold more than `limit` bytes, each counted with a block at least."""
+    total, todo = 0, [folder]
+    while todo:
+        with contextlib.suppress(FileNotFoundError), os.scandir(todo.pop()) as entries:
+            for entry in entries:
+                if entry.is_dir(follow_symlinks=False):
+                    todo.append(Path(entry.path))
+                with contextlib.suppress(FileNotFoundError):
+                    total += max(_BLOCK_BYTES, entry.stat(follow_symlinks=False).st_size)
+                if total > limit:
+                    return True
+    return False
+
+
+def small_file(project: Path, name: str) -> Path | None:
+    """A file of the project that the executor itself reads; None where there is none.
+
+    Raises RunFailedError for one that leads out of the project (to a device, say), or is no small file.
+    """
+    path = project / name
+    if not path.is_symlink() and not path.exists():
+        return None
+    found = inside(project, name)
+    if found is None or not found.is_file() or found.stat().st_size > _SMALL_BYTES:
+        raise RunFailedError(Reason.PROJECT_INVALID, f"{name} is not a small file of the project.")
+    return found
 
 
 def under_any(roots: tuple[Path, ...], path: str) -> Path | None:

@@ -1,6 +1,5 @@
 """Roles and collections that a project asks for in `requirements.yml`, installed once a revision."""
 
-import configparser
 import fcntl
 import hashlib
 import os
@@ -15,7 +14,8 @@ import yaml
 from drover_shared.domain.reasons import Reason
 
 from drover_executor.failures import RunFailedError
-from drover_executor.project.paths import inside
+from drover_executor.project.ansible_cfg import configured_paths
+from drover_executor.project.paths import small_file
 from drover_executor.running.commands import TooSlowError, run_helper
 
 _FILES = {  # where AWX and Ansible look for them
@@ -68,8 +68,8 @@ class Installer:
         return dict(self._variable(kind) for kind, files in wanted.items() if files)
 
     def _wanted(self, kind: str) -> list[Path]:
-        found = [inside(self.project, name) for name in _FILES[kind]]
-        return [path for path in found if path is not None and path.is_file() and _asks_for(kind, path)]
+        found = [small_file(self.project, name) for name in _FILES[kind]]
+        return [path for path in found if path is not None and _asks_for(kind, path)]
 
     def _galaxy(self, kind: str, file: Path) -> None:
         tool = str(Path(sys.executable).parent / "ansible-galaxy")
@@ -86,7 +86,7 @@ class Installer:
     def _variable(self, kind: str) -> tuple[str, str]:
         """Ours first, then where the project or Ansible itself would look."""
         variable, setting, default = _SETTINGS[kind]
-        others = self.env.get(variable) or _configured(self.project, setting) or default
+        others = self.env.get(variable) or ":".join(configured_paths(self.project, setting)) or default
         return variable, f"{self.target / f'{kind}s'}:{others}"
 
     def _lock(self, descriptor: int) -> None:
@@ -115,12 +115,3 @@ def _asks_for(kind: str, file: Path) -> bool:
     if isinstance(content, list):
         return kind == "role" and bool(content)
     return isinstance(content, dict) and bool(content.get(f"{kind}s"))
-
-
-def _configured(project: Path, setting: str) -> str:
-    parser = configparser.ConfigParser(interpolation=None, strict=False)
-    try:
-        parser.read(project / "ansible.cfg", encoding="utf-8")
-        return parser.get("defaults", setting, fallback="")
-    except (configparser.Error, UnicodeDecodeError):
-        return ""

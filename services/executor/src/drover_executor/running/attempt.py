@@ -9,21 +9,18 @@ from drover_shared.domain.states import JobKind, RunState
 from drover_shared.logging import get_logger
 
 from drover_executor import metrics
-from drover_executor.child.spec import ChildResult, ChildSpec
+from drover_executor.child.spec import ChildResult
 from drover_executor.client.errors import NotOursError, RefusedError, UnavailableError
 from drover_executor.client.run_api import Outcome, RunApi
 from drover_executor.failures import AbandonedError, CanceledError, RunFailedError
 from drover_executor.lease_clock import lease_clock
-from drover_executor.project.checkout import ProjectSource
 from drover_executor.project.contents import contents
-from drover_executor.running.command import Prepared, child_spec
 from drover_executor.running.control import Control
-from drover_executor.running.credentials import inject
-from drover_executor.running.environment import playbook_environment
 from drover_executor.running.finish import Finisher
 from drover_executor.running.keeper import Keeper
 from drover_executor.running.lease import Lease
 from drover_executor.running.outcome import lost, outcome_of
+from drover_executor.running.preparation import Preparation
 from drover_executor.running.process import RunProcess
 from drover_executor.running.record import Record
 from drover_executor.running.supervision import Supervision
@@ -43,16 +40,18 @@ class Attempt:
         self,
         api: RunApi,
         make_sink: MakeSink,
+        preparation: Preparation,
         record: Record,
         control: Control,
         space: Workspace,
         lease: Lease,
     ) -> None:
         self._api, self._make_sink, self._record = api, make_sink, record
+        self._preparation = preparation
         self._control, self._space, self._lease = control, space, lease
         self._keeper = Keeper(api, control, lease, record.claim.heartbeat_seconds)
 
-    def run(self, source: ProjectSource) -> None:
+    def run(self) -> None:
         """Raises AbandonedError when the attempt is not ours any more."""
         self._keeper.start()
         try:
@@ -60,7 +59,7 @@ class Attempt:
             self._note(job_id=int(manifest["job_id"]))
             shipper = Shipper(self._space.spool, self._sink())
             with traces.span("run", manifest.get("traceparent"), self._about(manifest)):
-                self._end(self._guarded(lambda: self._outcome(source, manifest, shipper)), shipper)
+                self._end(self._guarded(lambda: self._outcome(manifest, shipper)), shipper)
         finally:
             self._keeper.stop()
 
@@ -115,10 +114,11 @@ class Attempt:
             _log.exception("run_failed_here")
             return Outcome(RunState.FAILED, None, Reason.EXECUTOR_ERROR, type(error).__name__)
 
-    def _outcome(self, source: ProjectSource, manifest: Mapping[str, Any], shipper: Shipper) -> Outcome:
+    def _outcome(self, manifest: Mapping[str, Any], shipper: Shipper) -> Outcome:
         if manifest.get("kind") == JobKind.PROJECT_SYNC:
-            return self._sync(source, manifest)
-        spec, revision = self._prepare(source, manifest)
+            return self._sync(manifest)
+        check = self._control.check
+        spec, revision = self._preparation.prepare(self._space, manifest, self._credential, check)
         cancel = self._answered(lambda: self._api.start(revision))
         self._control.ask_cancel(cancel)
         self._control.check()
@@ -126,25 +126,22 @@ class Attempt:
         limit = float(manifest.get("timeout_seconds") or 0)
         stop_at = lease_clock() + limit if limit else None
         process = RunProcess.start(self._space)
-        self._note(guard=process.guard, timeout_seconds=limit, stop_at=stop_at)
+        self._note(
+            guard=process.guard,
+            timeout_seconds=limit,
+            stop_at=stop_at,
+            in_container=spec.output is not None,
+        )
         return self._watched(process, shipper)
 
-    def _sync(self, source: ProjectSource, manifest: Mapping[str, Any]) -> Outcome:
+    def _sync(self, manifest: Mapping[str, Any]) -> Outcome:
         """Find a project's revision and its playbooks; there is nothing to play."""
         self._control.ask_cancel(self._answered(lambda: self._api.start(None)))
         self._control.check()
         project = manifest.get("project") or {}
-        revision = source.check_out(self._space, project, self._credential, self._control.check)
+        source, check = self._preparation.source, self._control.check
+        revision = source.check_out(self._space, project, self._credential, check)
         return Outcome(RunState.SUCCESSFUL, artifacts=contents(self._space.project, revision))
-
-    def _prepare(self, source: ProjectSource, manifest: Mapping[str, Any]) -> tuple[ChildSpec, str | None]:
-        project = manifest.get("project") or {}
-        revision = source.check_out(self._space, project, self._credential, self._control.check)
-        env = playbook_environment(self._space, {})
-        paths = source.requirements(self._space, project, revision, env, self._control.check)
-        credentials = [self._credential(int(one["id"])) for one in manifest.get("credentials") or ()]
-        injected = inject(self._space, credentials)
-        return child_spec(Prepared(self._space, manifest, injected, source, paths)), revision
 
     def _credential(self, credential_id: int) -> Mapping[str, Any]:
         try:
@@ -159,6 +156,7 @@ class Attempt:
             _log.info("run_found_alive", lease_left=round(self._lease.left, 1))
             return self._watched(process, shipper)
         self._space.kill_processes()
+        self._preparation.end_container(self._space)
         shipper.look(at_end=True)
         result = ChildResult.read(self._space.folder)
         if result is None:
@@ -167,7 +165,10 @@ class Attempt:
 
     def _watched(self, process: RunProcess, shipper: Shipper) -> Outcome:
         supervision = Supervision(self._space, self._control, self._lease, shipper, self._record.stop_at)
-        result = supervision.run(process)
+        try:
+            result = supervision.run(process)
+        finally:
+            self._preparation.end_container(self._space)
         if result is None:
             _log.error("child_died", last_words=supervision.last_words, expired=supervision.expired)
         if self._control.abandoned:
@@ -177,7 +178,12 @@ class Attempt:
         return self._told(result)
 
     def _told(self, result: ChildResult | None) -> Outcome:
-        return outcome_of(result, self._control.cancel != "none", self._record.timeout_seconds)
+        return outcome_of(
+            result,
+            self._control.cancel != "none",
+            self._record.timeout_seconds,
+            in_container=self._record.in_container,
+        )
 
     def _answered(self, call: Callable[[], T]) -> T:
         """Ask until the API answers; the keeper ends the attempt when the lease does.

@@ -1,7 +1,5 @@
 """From a manifest to the command of its playbook, by way of ansible-runner's configuration."""
 
-import configparser
-import json
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -9,19 +7,23 @@ from pathlib import Path
 from typing import Any
 
 from ansible_runner.config.runner import RunnerConfig
+from ansible_runner.utils import get_callback_dir
 from drover_shared.domain.reasons import Reason
 from drover_shared.masking import SHORTEST
 
 from drover_executor.child.spec import ChildSpec
 from drover_executor.failures import RunFailedError
+from drover_executor.project.ansible_cfg import configured, configured_paths
 from drover_executor.project.checkout import ProjectSource, playbook_in
 from drover_executor.running.credentials import Injected
 from drover_executor.running.environment import playbook_environment
+from drover_executor.running.variables import variables_file
 from drover_executor.running.workspace import Workspace
 
 GRACE_SECONDS = 10.0  # between an interrupt and the end by force
 _MAX_VERBOSITY = 5
 _MAX_ARGUMENT_BYTES = 100_000  # Linux takes 128 KiB
+_DEFAULT_CALLBACKS = "~/.ansible/plugins/callback:/usr/share/ansible/plugins/callback"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +34,7 @@ class Prepared:
     manifest: Mapping[str, Any]
     injected: Injected = field(repr=False)
     source: ProjectSource
+    max_output_bytes: int
     paths: Mapping[str, str]  # variables that name the project's installed roles and collections
 
 
@@ -60,14 +63,33 @@ def child_spec(prepared: Prepared) -> ChildSpec:
     return ChildSpec(
         command=[str(word) for word in config.command],
         cwd=str(space.project),
-        env=base | dict(prepared.paths) | _runners_own(config.env) | agent,
+        env=base | dict(prepared.paths) | _runners_own(config.env, space.project) | agent,
         secrets=[*injected.secrets, *_secret_vars(manifest)],
         events_dir=str(Path(config.artifact_dir) / "job_events"),
         grace_seconds=GRACE_SECONDS,
+        max_output_bytes=prepared.max_output_bytes,
         agent_socket=agent.get("SSH_AUTH_SOCK"),
         agent_keys=injected.agent_keys,
         reserve_bytes=space.reserve_bytes,
     )
+
+
+def readable(prepared: Prepared) -> list[Path]:
+    """What the playbook reads besides its project and its private folder."""
+    installed = {Path(paths.partition(":")[0]).parent for paths in prepared.paths.values()}
+    return [Path(get_callback_dir()), *sorted(installed), *_outside(prepared)]
+
+
+def _outside(prepared: Prepared) -> list[Path]:
+    """The folder of an inventory that the executor's operator keeps: its variables lie beside it."""
+    inventory = prepared.manifest["inventory"]
+    if prepared.space.inventory.exists():
+        return [prepared.space.inventory]
+    if inventory.get("mode") != "file":
+        return []
+    found = prepared.source.inventory_file(prepared.space.project, str(inventory.get("path") or ""))
+    place = found if found.is_dir() else found.parent
+    return [] if place.is_relative_to(prepared.space.project.resolve()) else [place]
 
 
 def _options(prepared: Prepared) -> list[str]:
@@ -77,11 +99,15 @@ def _options(prepared: Prepared) -> list[str]:
         options.append("--check")
     if manifest.get("diff_mode"):
         options.append("--diff")
+    if task := manifest.get("start_at_task"):
+        options.append(f"--start-at-task={task}")
     if manifest.get("become_enabled"):
         options.append("--become")
-    variables = {**injected.extra_vars, **(manifest.get("extra_vars") or {})}
-    if variables:
-        path = prepared.space.write_private("extravars.json", json.dumps(variables))
+    variables = manifest.get("extra_vars") or {}
+    if variables or injected.extra_vars:
+        data = {*(manifest.get("secret_vars") or ()), *(manifest.get("untrusted_vars") or ())}
+        text = variables_file(injected.extra_vars, variables, data)
+        path = prepared.space.write_private("extravars.yml", text)
         options.append(f"--extra-vars=@{path}")
     return options
 
@@ -100,13 +126,17 @@ def _inventory(prepared: Prepared) -> Path:
     path = inventory.get("path")
     if not path:
         raise RunFailedError(Reason.INVENTORY_INVALID, "The inventory names no file.")
-    return prepared.source.inventory_file(space, str(path))
+    return prepared.source.inventory_file(_inventory_root(prepared), str(path))
 
 
-def _runners_own(env: Mapping[str, str]) -> dict[str, str]:
+def _inventory_root(prepared: Prepared) -> Path:
+    other = prepared.manifest["inventory"].get("project")
+    return prepared.space.inventory if other else prepared.space.project
+
+
+def _runners_own(env: Mapping[str, str], project: Path) -> dict[str, str]:
     """What ansible-runner needs for its callback; the rest of its environment is this process's own."""
     names = (
-        "ANSIBLE_CALLBACK_PLUGINS",
         "ANSIBLE_STDOUT_CALLBACK",
         "ORIGINAL_STDOUT_CALLBACK",
         "AWX_ISOLATED_DATA_DIR",
@@ -115,18 +145,19 @@ def _runners_own(env: Mapping[str, str]) -> dict[str, str]:
         "RUNNER_OMIT_EVENTS",
         "RUNNER_ONLY_FAILED_EVENTS",
     )
-    return {name: env[name] for name in names if name in env}
+    return {name: env[name] for name in names if name in env} | _callback_folders(env, project)
 
 
 def _original_callback(project: Path) -> dict[str, str]:
     """The display callback the project asks for: ansible-runner's wraps it, so that its look is kept."""
-    parser = configparser.ConfigParser(interpolation=None, strict=False)
-    try:
-        parser.read(project / "ansible.cfg", encoding="utf-8")
-        name = parser.get("defaults", "stdout_callback", fallback="").split("#")[0].strip()
-    except (configparser.Error, UnicodeDecodeError):
-        return {}
+    name = configured(project, "stdout_callback").split("#")[0].strip()
     return {"ORIGINAL_STDOUT_CALLBACK": name} if name else {}
+
+
+def _callback_folders(env: Mapping[str, str], project: Path) -> dict[str, str]:
+    """Ansible-runner's folder of callbacks, then where the project, or else Ansible itself, has its own."""
+    others = configured_paths(project, "callback_plugins") or [_DEFAULT_CALLBACKS]
+    return {"ANSIBLE_CALLBACK_PLUGINS": ":".join([env["ANSIBLE_CALLBACK_PLUGINS"], *others])}
 
 
 def _secret_vars(manifest: Mapping[str, Any]) -> list[str]:

@@ -2,12 +2,14 @@
 
 import contextlib
 import os
+import resource
 import signal
 import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 _CHECK_SECONDS = 0.25
 
@@ -26,9 +28,18 @@ class TooSlowError(Exception):
 
 
 def run_helper(
-    command: Sequence[str], *, env: Mapping[str, str], cwd: Path, seconds: float, check: Callable[[], None]
+    command: Sequence[str],
+    *,
+    env: Mapping[str, str],
+    cwd: Path,
+    seconds: float,
+    check: Callable[[], None],
+    limits: Mapping[int, int] = MappingProxyType({}),
 ) -> Ended:
-    """Run to the end, calling `check` meanwhile, which may raise. Raises TooSlowError, and OSError."""
+    """Run to the end, calling `check` meanwhile, which may raise. Raises TooSlowError, and OSError.
+
+    `limits` are of `resource` (RLIMIT_…), for the program and all it starts.
+    """
     deadline = time.monotonic() + seconds
     with subprocess.Popen(
         command,
@@ -40,6 +51,9 @@ def run_helper(
         start_new_session=True,
     ) as process:
         try:
+            with contextlib.suppress(ProcessLookupError):
+                for kind, limit in limits.items():
+                    resource.prlimit(process.pid, kind, (limit, limit))
             while True:
                 check()
                 with contextlib.suppress(subprocess.TimeoutExpired):

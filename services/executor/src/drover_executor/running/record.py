@@ -40,6 +40,7 @@ class Record:
     sockets: Path
     job_id: int | None = None
     timeout_seconds: float = 0.0
+    in_container: bool = False
     stop_at: float | None = None
     guard: ProcessId | None = None
     outcome: Outcome | None = None

@@ -14,12 +14,14 @@ from drover_executor.client.errors import NotOursError, RefusedError, Unavailabl
 from drover_executor.client.registration import Registration
 from drover_executor.client.run_api import Claim, RunApi
 from drover_executor.client.transport import Transport
+from drover_executor.containers.containers import Containers
 from drover_executor.failures import AbandonedError
 from drover_executor.lease_clock import Deadline, lease_clock
 from drover_executor.project.checkout import ProjectSource
 from drover_executor.running.attempt import Attempt
 from drover_executor.running.control import Control
 from drover_executor.running.lease import Lease, dead_at
+from drover_executor.running.preparation import Preparation
 from drover_executor.running.record import Record
 from drover_executor.running.workspace import Workspace, locked, workspace, workspace_again
 from drover_executor.settings import ExecutorSettings
@@ -67,6 +69,7 @@ class RunnerFactory:
     def __init__(
         self,
         settings: ExecutorSettings,
+        containers: Containers | None,
         transport: Transport,
         registration: Registration,
         make_sink: MakeSink,
@@ -74,7 +77,15 @@ class RunnerFactory:
         self._folder, self._transport, self._registration = settings.folder, transport, registration
         self._make_sink = make_sink
         self._reserve_bytes = settings.reserve_bytes
-        self._source = ProjectSource(settings.folder, settings.local_roots, settings.git_seconds)
+        source = ProjectSource(
+            settings.folder,
+            settings.local_roots,
+            settings.git_seconds,
+            depth=settings.git_depth,
+            max_bytes=settings.project_mb * 1_000_000,
+            ca_file=settings.ca_file,
+        )
+        self._preparation = Preparation(source, containers, settings.output_mb * 1_000_000)
 
     def claim(self, run_id: UUID) -> Claim | None:
         """Claim a run; None where it is not to be had."""
@@ -95,7 +106,7 @@ class RunnerFactory:
             lease = Lease(claim.lease_seconds, dead_at(claim.lease_seconds, claim.claimed_at), deadline)
             record = Record(claim, space.sockets).changed(space.folder)
             attempt = self._attempt(record, control, space, lease)
-            _kept_only_for_later(lambda: attempt.run(self._source), control, space)
+            _kept_only_for_later(attempt.run, control, space)
 
     def resume(self, found: FoundRun, control: Control) -> None:
         """Go on with a run whose executor died."""
@@ -110,7 +121,7 @@ class RunnerFactory:
 
     def _attempt(self, record: Record, control: Control, space: Workspace, lease: Lease) -> Attempt:
         api = RunApi(self._transport, record.claim)
-        return Attempt(api, self._make_sink, record, control, space, lease)
+        return Attempt(api, self._make_sink, self._preparation, record, control, space, lease)
 
 
 @contextlib.contextmanager

@@ -5,6 +5,7 @@ run.json         what the next start needs to go on with it (see `record`)
 deadline         until when its processes may live (see `lease_clock`)
 private/         inventory, variables, credentials: gone when the playbook ends
 project/         the checkout
+inventory/       the checkout of the inventory's project, where that is another one
 spool/           events and log, until the API has confirmed them
 """
 
@@ -48,6 +49,10 @@ class Workspace:
         return self.folder / "project"
 
     @property
+    def inventory(self) -> Path:
+        return self.folder / "inventory"
+
+    @property
     def spool(self) -> Path:
         return self.folder / SPOOL
 
@@ -60,9 +65,13 @@ class Workspace:
             file.write(text)
         return path
 
+    def forget(self, name: str) -> None:
+        """Remove a folder of `private`."""
+        shutil.rmtree(self.private / name, ignore_errors=True)
+
     def forget_secrets(self) -> None:
         """Remove everything but the spool."""
-        for path in (self.private, self.project, self.sockets):
+        for path in (self.private, self.project, self.inventory, self.sockets):
             shutil.rmtree(path, ignore_errors=True)
 
     def kill_processes(self) -> None:

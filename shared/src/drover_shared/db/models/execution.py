@@ -45,6 +45,7 @@ class Executor(Base):
     pools: Mapped[Texts]
     slots: Mapped[int] = mapped_column(Integer)
     version: Mapped[str]
+    isolation: Mapped[str] = mapped_column(server_default="none")
     token_hash: Mapped[bytes] = mapped_column(LargeBinary, unique=True)
     draining: Mapped[bool] = mapped_column(server_default=false())
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())

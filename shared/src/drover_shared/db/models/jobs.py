@@ -128,6 +128,7 @@ class Job(Base):
     credential_ids: Mapped[BigInts]
     credential_snapshot_ids: Mapped[BigInts]  # of these and of whatever else its runs may read
     extra_vars: Mapped[JsonObject]
+    untrusted_vars: Mapped[Texts]  # of `extra_vars`: not the template's own, so never templates for Ansible
     secret_vars: Mapped[bytes | None] = mapped_column(LargeBinary)  # encrypted survey answers
     credential_secrets: Mapped[bytes | None] = mapped_column(LargeBinary)  # encrypted; given at launch
     job_type: Mapped[str] = mapped_column(server_default="run")
@@ -135,6 +136,7 @@ class Job(Base):
     limit: Mapped[str | None]
     tags: Mapped[Texts]
     skip_tags: Mapped[Texts]
+    start_at_task: Mapped[str | None]
     verbosity: Mapped[int] = mapped_column(Integer, server_default="0")
     diff_mode: Mapped[bool] = mapped_column(server_default=false())
     become_enabled: Mapped[bool] = mapped_column(server_default=false())

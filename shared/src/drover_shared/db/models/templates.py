@@ -145,6 +145,7 @@ class JobTemplate(Stamped, Base):
     limit: Mapped[str | None]
     tags: Mapped[Texts]
     skip_tags: Mapped[Texts]
+    start_at_task: Mapped[str | None]
     verbosity: Mapped[int] = mapped_column(Integer, server_default="0")
     timeout_seconds: Mapped[int] = mapped_column(Integer, server_default="0")  # 0: no limit, here and below
     waiting_timeout_seconds: Mapped[int] = mapped_column(Integer, server_default="0")

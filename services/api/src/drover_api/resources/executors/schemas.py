@@ -19,6 +19,7 @@ class ExecutorSchema(Schema):
     pools = fields.List(fields.String())
     slots = fields.Integer()
     version = fields.String()
+    isolation = fields.String()
     draining = fields.Boolean()
     created_at = Timestamp()
     last_seen_at = Timestamp()

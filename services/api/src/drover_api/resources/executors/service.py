@@ -42,7 +42,17 @@ class Executors(Resource):
 
     def present(self, db: Session, rows: Sequence[Executor]) -> Sequence[Values]:
         runs = _current_runs(db, [row.id for row in rows])
-        shown = ("id", "name", "pools", "slots", "version", "draining", "created_at", "last_seen_at")
+        shown = (
+            "id",
+            "name",
+            "pools",
+            "slots",
+            "version",
+            "isolation",
+            "draining",
+            "created_at",
+            "last_seen_at",
+        )
         return [{name: getattr(row, name) for name in shown} | {"current_runs": runs[row.id]} for row in rows]
 
 

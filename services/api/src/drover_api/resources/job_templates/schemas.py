@@ -80,6 +80,13 @@ class _BodyBase(NamedBody):
     limit = text(1, 10_000, allow_none=True, load_default=None)
     tags = _tags()
     skip_tags = _tags()
+    start_at_task = text(
+        1,
+        1000,
+        allow_none=True,
+        load_default=None,
+        metadata={"description": "the name of the first task to run, or a pattern with *"},
+    )
     verbosity = integer(0, 5, load_default=0)
     timeout_seconds = integer(
         0, MAX_INT, load_default=0, metadata={"description": "0: the job may run as long as it likes"}
@@ -150,6 +157,7 @@ class _OutBase(Schema):
     limit = fields.String(allow_none=True)
     tags = fields.List(fields.String())
     skip_tags = fields.List(fields.String())
+    start_at_task = fields.String(allow_none=True)
     verbosity = fields.Integer()
     timeout_seconds = fields.Integer()
     waiting_timeout_seconds = fields.Integer()
