@@ -129,7 +129,7 @@ def test_executors_that_wait_hold_no_thread_and_one_of_them_gets_a_run(port: int
             answers = [one.result() for one in waiting]
     told = [answer.json()["job_run_id"] for answer in answers if answer.status_code == http.HTTPStatus.OK]
     assert set(told) == {str(queued.run_id)}
-    assert len(told) <= 4  # it was offered again while nobody claimed it
+    assert len(told) <= 7  # it was offered again every two seconds, while nobody claimed it
     assert all(answer.status_code == http.HTTPStatus.NO_CONTENT for answer in answers if not answer.content)
 
 

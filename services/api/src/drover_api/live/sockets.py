@@ -5,6 +5,8 @@ import socket
 from collections.abc import AsyncGenerator
 from contextlib import aclosing, suppress
 
+from drover_api.live import metrics
+
 STALL_SECONDS = 60.0  # a reader that takes nothing for so long is gone
 SLICE_BYTES = 64 * 1024
 SEND_BUFFER_BYTES = 128 * 1024  # of the kernel, for a reader that is slower than its stream
@@ -32,6 +34,7 @@ async def drive(sock: socket.socket, stream: AsyncGenerator[bytes, None], *, chu
             async for piece in stream:
                 if piece:
                     await send(sock, _chunk(piece) if chunked else piece)
+                    metrics.BYTES.inc(len(piece))
         if chunked:
             await send(sock, b"0\r\n\r\n")
     except (OSError, TimeoutError):
