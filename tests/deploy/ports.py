@@ -49,15 +49,14 @@ def main(project: str) -> None:
     running = containers(project)
     for network, meant in MEANT.items():
         full = f"{project}_{network}"
-        places = []
-        for one in running:
+        places: dict[str, str] = {}
+        for one in running:  # replicas are alike: one of each is enough
             joined = one["NetworkSettings"]["Networks"].get(full)
             if joined:
-                places.append(
-                    f"{one['Config']['Labels']['com.docker.compose.service']}={joined['IPAddress']}"
-                )
+                service = one["Config"]["Labels"]["com.docker.compose.service"]
+                places.setdefault(service, f"{service}={joined['IPAddress']}")
         scan = ["run", "--rm", "--interactive", "--network", full, "localhost/drover-base", "python3", "-"]
-        found = set(podman(*scan, *places, text=SCAN.read_text()).splitlines())
+        found = set(podman(*scan, *places.values(), text=SCAN.read_text()).splitlines())
         sys.stdout.write(f"   {network}: {', '.join(sorted(found))}\n")
         if found - MAY != meant:
             sys.exit(f"{network}: unexpected {sorted(found - MAY - meant)}, missing {sorted(meant - found)}")
