@@ -14,6 +14,7 @@ BEGIN, END = "<!-- table: begin -->\n", "<!-- table: end -->"
 # Where metrics are made, and who serves them.
 MODULES = {
     "drover_api.metrics": "api",
+    "drover_api.live.metrics": "api",
     "drover_scheduler.metrics": "scheduler",
     "drover_shared.streams.metrics": "event-ingest, log-store, scheduler",
     "drover_event_ingest.metrics": "event-ingest",
