@@ -1,7 +1,7 @@
 """Jobs and runs as a state machine against PostgreSQL: two schedulers, two executors, whatever goes wrong.
 
-Messages are lost, doubled and late; executors fall silent, come back as zombies with old tokens, lose their
-playbooks, and let them run too long; playbooks fail and are tried again; users cancel.
+Messages are lost, doubled and late; executors fall silent and come back as zombies with old tokens; users
+cancel.
 After every step the database must tell one consistent story, and from anywhere every job comes to an end.
 """
 
@@ -44,29 +44,12 @@ SERIAL_TEMPLATE = 7
 EXAMPLES = 15
 WHO = st.sampled_from((0, 1))
 ANY = st.integers(0, 1000)  # picks one of what there is, modulo its count
-POLICIES = st.sampled_from(
-    (
-        {},
-        {"retry_on": []},
-        {"retry_on": ["lost", "failed"], "retry_wait_seconds": 0},
-        {"retry_on": ["failed", "timeout", "error"], "retry_hosts": "failed"},
-        {"retry_on": ["lost", "timeout"], "timeout_seconds": 60, "retry_wait_seconds": 0},
-    )
-)
-REASONS = st.sampled_from((None, "playbook_failed", "executor_lost", "timeout", "project_unreachable"))
-TOO_LONG = """UPDATE job_runs SET started_at = started_at - interval '1 hour',
-    claimed_at = claimed_at - interval '2 hours' WHERE id = :id"""
 EXPIRED = "UPDATE job_runs SET lease_expires_at = now() - interval '1 minute' WHERE id = :id"
 
 NEVER = STORY | {
     "two jobs at work of a template that runs one": """
         SELECT count(*) FROM jobs WHERE job_template_id = :serial AND status IN ('queued', 'running')
         HAVING count(*) > 1""",
-    "an attempt taken while the one before it may be at work": """
-        SELECT later.id FROM job_runs later JOIN job_runs earlier ON earlier.job_id = later.job_id
-            AND earlier.attempt_number = later.attempt_number - 1
-        WHERE later.claimed_at IS NOT NULL AND later.state = 'starting'
-            AND earlier.final_event_seq IS NULL AND earlier.lease_expires_at > now()""",
     "more first attempts waiting than executors may soon take": """
         SELECT count(*) FROM job_runs WHERE state = 'pending' AND attempt_number = 1
         HAVING count(*) > :spare + (SELECT sum(slots) FROM executors)""",
@@ -122,19 +105,16 @@ class Lifecycle(RuleBasedStateMachine):
 
     # What may happen
 
-    @rule(
-        jobs=st.lists(st.tuples(st.booleans(), WHO, st.integers(1, 3), WHO, POLICIES), min_size=1, max_size=4)
-    )
-    def launch(self, jobs: list[tuple[bool, int, int, int, dict[str, Any]]]) -> None:
+    @rule(jobs=st.lists(st.tuples(st.booleans(), WHO, st.integers(1, 3), WHO), min_size=1, max_size=4))
+    def launch(self, jobs: list[tuple[bool, int, int, int]]) -> None:
         with self.sessions.begin() as db:
-            for serial, organization, attempts, priority, policy in jobs:
+            for serial, organization, attempts, priority in jobs:
                 job = add_job(
                     db,
                     job_template_id=SERIAL_TEMPLATE if serial else None,
                     organization_id=organization + 1,
                     max_attempts=attempts,
                     priority=priority,
-                    **policy,
                 )
                 self.jobs.append(job.id)
 
@@ -168,15 +148,10 @@ class Lifecycle(RuleBasedStateMachine):
         self.with_token(run_id, token, lambda db: heartbeat(db, run_id, token, 0, -1, TERMS))
 
     @precondition(lambda self: self.tokens)
-    @rule(
-        which=ANY,
-        state=st.sampled_from((RunState.SUCCESSFUL, RunState.FAILED, RunState.CANCELED)),
-        reason=REASONS,
-    )
-    def finish(self, which: int, state: RunState, reason: str | None) -> None:
+    @rule(which=ANY, state=st.sampled_from((RunState.SUCCESSFUL, RunState.FAILED, RunState.CANCELED)))
+    def finish(self, which: int, state: RunState) -> None:
         run_id, token = self.tokens[which % len(self.tokens)]
-        end = ending(state, reason if state is RunState.FAILED else None)
-        self.with_token(run_id, token, lambda db: finish(db, run_id, token, end))
+        self.with_token(run_id, token, lambda db: finish(db, run_id, token, ending(state)))
 
     @precondition(lambda self: self.jobs)
     @rule(which=ANY)
@@ -194,26 +169,6 @@ class Lifecycle(RuleBasedStateMachine):
         """A lease and its grace run out."""
         with self.engine.begin() as connection:
             connection.execute(text(EXPIRED), {"id": self.tokens[which % len(self.tokens)][0]})
-
-    @precondition(lambda self: self.tokens)
-    @rule(which=ANY)
-    def take_too_long(self, which: int) -> None:
-        """To get started, or to run."""
-        with self.engine.begin() as connection:
-            connection.execute(text(TOO_LONG), {"id": self.tokens[which % len(self.tokens)][0]})
-
-    @rule()
-    def wait(self) -> None:
-        """What had to wait for its next attempt has waited; old leases have not moved."""
-        with self.engine.begin() as connection:
-            connection.execute(
-                text(
-                    "UPDATE job_runs later SET available_at = now() FROM job_runs earlier"
-                    " WHERE earlier.job_id = later.job_id AND later.state = 'pending'"
-                    " AND earlier.attempt_number = later.attempt_number - 1"
-                    " AND (earlier.final_event_seq IS NOT NULL OR earlier.lease_expires_at < now())"
-                )
-            )
 
     # What must hold
 
@@ -295,8 +250,8 @@ class Lifecycle(RuleBasedStateMachine):
             return int(connection.scalar(text(query)) or 0)
 
 
-def ending(state: RunState, reason: str | None = None) -> Ending:
-    return Ending(state, 0, reason, None, 0, 0, 0, "0" * 64)
+def ending(state: RunState) -> Ending:
+    return Ending(state, 0, None, None, 0, 0, 0, "0" * 64)
 
 
 def test_every_interleaving_tells_one_story(engine: Engine, redis_client: "redis.Redis") -> None:
