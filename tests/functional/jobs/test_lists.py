@@ -13,8 +13,9 @@ from drover_shared.db.job_counts import WORTH_IT, add_up
 from drover_shared.db.models import Job, JobCount, JobHostSummary, User
 from drover_shared.ids import new_run_id
 from flask import Flask
-from sqlalchemy import delete, event, func, select, text
+from sqlalchemy import delete, func, select, text
 from support.api import Api, token_for
+from support.explain import rows_read
 from support.job_rows import add_job
 from support.launch_rows import World, grant, make_world
 
@@ -123,31 +124,10 @@ def test_a_list_reads_only_what_it_shows(worlds: list[World], api_deps: Deps) ->
 
 
 def read_by(deps: Deps, principal: Principal, filters: dict[str, Any]) -> int:
-    """How many rows of jobs the statements of one page read, counted by EXPLAIN ANALYZE."""
-    seen: list[tuple[str, Any]] = []
-
-    def note(_connection: Any, _cursor: Any, statement: str, parameters: Any, *_rest: Any) -> None:
-        seen.append((statement, parameters))
-
+    """How many rows of jobs the statements of one page read."""
     query = {"limit": 50, "offset": 0, "order_by": None, "kind": "playbook", **filters}
-    event.listen(deps.engine, "before_cursor_execute", note)
-    with deps.sessions() as db, deps.engine.connect() as connection:
-        with Flask("of-the-test").test_request_context():
-            page(db, principal, query)
-        event.remove(deps.engine, "before_cursor_execute", note)
-        plans = []
-        for statement, parameters in seen:
-            explained = connection.exec_driver_sql(f"EXPLAIN (ANALYZE, FORMAT JSON) {statement}", parameters)
-            plans.append(explained.scalar_one()[0]["Plan"])
-    return sum(_rows(plan) for plan in plans)
-
-
-def _rows(plan: dict[str, Any]) -> int:
-    own = 0
-    if plan.get("Relation Name") == "jobs":
-        removed = plan.get("Rows Removed by Filter", 0) + plan.get("Rows Removed by Index Recheck", 0)
-        own = round((plan["Actual Rows"] + removed) * plan["Actual Loops"])
-    return own + sum(_rows(inner) for inner in plan.get("Plans", ()))
+    with deps.sessions() as db:
+        return rows_read(deps.engine, lambda: page(db, principal, query))["jobs"]
 
 
 def test_seen_jobs_is_what_allowed_says(worlds: list[World], api_deps: Deps) -> None:
