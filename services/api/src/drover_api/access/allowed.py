@@ -18,7 +18,7 @@ from drover_shared.db.models import (
     User,
 )
 from drover_shared.domain.states import JobKind
-from sqlalchemy import ColumnElement, Select, and_, false, or_, select, true
+from sqlalchemy import ColumnElement, CompoundSelect, Select, and_, false, or_, select, true
 
 from drover_api.access import roles
 from drover_api.access.principal import Principal
@@ -31,16 +31,17 @@ def my_teams(principal: Principal) -> Select[int]:
     return select(TeamMember.team_id).where(TeamMember.user_id == principal.user_id)
 
 
-def granted(principal: Principal, resource_type: str, role_names: frozenset[str]) -> Select[int]:
-    """The ids of resources of this type on which the principal, or one of its teams, has such a role."""
-    return select(RoleAssignment.resource_id).where(
+def granted(principal: Principal, resource_type: str, role_names: frozenset[str]) -> CompoundSelect[int]:
+    """The ids of resources of this type on which the principal, or one of its teams, has such a role.
+
+    Two queries in one, each with an index of its own: with an OR, all roles of everybody are read.
+    """
+    held = select(RoleAssignment.resource_id).where(
         RoleAssignment.resource_type == resource_type,
         RoleAssignment.role.in_(sorted(role_names)),
-        or_(
-            RoleAssignment.user_id == principal.user_id,
-            RoleAssignment.team_id.in_(my_teams(principal)),
-        ),
     )
+    own = held.where(RoleAssignment.user_id == principal.user_id)
+    return own.union_all(held.where(RoleAssignment.team_id.in_(my_teams(principal))))
 
 
 def visible(model: Any, principal: Principal) -> ColumnElement[bool]:
