@@ -67,7 +67,7 @@ def test_a_backup_brings_everything_back(
     assert client.get(f"/jobs/{finished}").status_code == 404
     engine = create_engine(stack.database_url())
     with engine.begin() as connection:  # the disaster: a table is gone
-        connection.execute(text("DROP TABLE host_summaries CASCADE"))
+        connection.execute(text("DROP TABLE job_host_summaries CASCADE"))
     refused = stack.command("admin", "restore", str(folder))
     assert refused.returncode == 1
     assert "has tables already" in refused.stderr

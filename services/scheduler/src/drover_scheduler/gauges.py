@@ -30,7 +30,7 @@ _HEARTBEAT = text("""
     SELECT extract(epoch FROM now() - min(last_heartbeat_at))
     FROM job_runs WHERE state = 'running' AND state IN ('starting', 'running')  -- as the index has it
 """)
-_LETTERS = text("SELECT count(*) FROM (SELECT FROM dead_letters LIMIT 10000) AS some")
+_LETTERS = text("SELECT count(*) FROM (SELECT FROM dead_letters LIMIT 10000) AS letters")
 _POOLS = text("SELECT name FROM executor_pools ORDER BY name LIMIT 100")
 _EXECUTORS = text("SELECT last_seen_at > now() - interval '1 minute', count(*) FROM executors GROUP BY 1")
 

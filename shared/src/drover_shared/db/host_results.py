@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, Subquery, and_, func, or_, select, true
+from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.orm import aliased
 
 from drover_shared.db.models import JobHostSummary, JobRun
@@ -34,7 +35,7 @@ def job_results(current_runs: Iterable[UUID]) -> Subquery:
         .join(one, one.id == JobHostSummary.job_run_id)
         .join(current, current.job_id == one.job_id)
         .where(current.id.in_(list(current_runs)), one.attempt_number.between(first, current.attempt_number))
-        .distinct(current.id, JobHostSummary.host)
+        .ext(distinct_on(current.id, JobHostSummary.host))
         .order_by(current.id, JobHostSummary.host, one.attempt_number.desc())
         .subquery()
     )

@@ -159,6 +159,7 @@ class ManifestSchema(Tolerant):
     become_enabled = fields.Boolean()
     secret_vars = fields.List(fields.String())
     untrusted_vars = fields.List(fields.String())
+    traceparent = fields.String(allow_none=True)
     execution_environment_pull = fields.String()
     execution_environment_credential_id = fields.Integer(allow_none=True)
     project = JsonObject()

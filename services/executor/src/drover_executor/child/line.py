@@ -14,6 +14,7 @@ class Line:
         self._listener = socket.socket(fileno=listener)
         self._listener.setblocking(False)
         self._peer: socket.socket | None = None
+        self._unheard = False
 
     def attach(self, selector: selectors.BaseSelector) -> None:
         """Have `selector` wake up for what happens here."""
@@ -36,7 +37,9 @@ class Line:
         return read.decode(errors="replace")
 
     def ring(self) -> None:
-        """Say that there is something new on the spool."""
+        """Say that there is something new on the spool; to whoever calls next, where nobody is there."""
+        self._accept()
+        self._unheard = self._peer is None
         if self._peer is not None:
             with contextlib.suppress(OSError):  # full: it rings already; broken: the next read says so
                 self._peer.send(RING)
@@ -48,6 +51,9 @@ class Line:
             peer.setblocking(False)
             self._peer = peer
             self._selector.register(peer, selectors.EVENT_READ)
+            if self._unheard:
+                self._unheard = False
+                peer.send(RING)
 
     def _drop(self) -> None:
         if self._peer is not None:
