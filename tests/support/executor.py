@@ -161,6 +161,18 @@ def remaining(run: FakeRun) -> list[str]:
     return found
 
 
+def files_left(folder: Path) -> dict[Path, bytes]:
+    """Every file below a folder with its content; one that is removed while this reads is not left."""
+    found = {}
+    for path in folder.rglob("*"):
+        try:
+            if path.is_file():
+                found[path] = path.read_bytes()
+        except FileNotFoundError:
+            continue
+    return found
+
+
 def bare_run(project: Path, folder: Path, *options: str, playbook: str = "site.yml") -> tuple[int, bytes]:
     """`ansible-playbook` as a person would run it: exit status, and output and errors as they came."""
     copy = folder / "bare"

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from drover_executor.child.tree import descendants
-from support.executor import ExecutorProcess, commit, git, make_project, manifest
+from support.executor import ExecutorProcess, commit, files_left, git, make_project, manifest
 from support.fake_api import FakeApi, FakeRun, wait_until
 from support.git_https import GitServer, make_certificate
 
@@ -75,7 +75,7 @@ def test_password_reaches_git_and_nobody_else(
     assert end["state"] == "successful", (end, run.log.decode())
     told = run.of_type("TASK_OK")[0]["data"]["stdout"]
     assert told.endswith("second\nof the submodule")
-    left = [path.read_bytes() for path in executor.folder.rglob("*") if path.is_file()]
+    left = files_left(executor.folder).values()
     for form in (PASSWORD, "t0ken-p%40ss%2Fw%20ord", "t0ken"):
         for place in (seen, told, executor.log, str(run.in_order()), str(end)):
             assert form not in place

@@ -12,7 +12,7 @@ from urllib.parse import quote, quote_plus
 
 from drover_executor.child.tree import descendants
 from redis import Redis
-from support.executor import ExecutorProcess, make_project, manifest
+from support.executor import ExecutorProcess, files_left, make_project, manifest
 from support.fake_api import FakeApi, FakeRun, wait_until
 
 from .conftest import StartExecutor
@@ -155,7 +155,6 @@ def test_none_is_seen(
     (tmp_path / "gate").touch()
     end = api.wait_end(run)
     assert end["state"] == "successful", run.log.decode()[-3000:]
-    left = [path for path in executor.folder.rglob("*") if path.is_file()]
     places = {
         "log": run.log.decode(errors="replace"),
         "events": json.dumps(run.in_order(), ensure_ascii=False),
@@ -164,7 +163,9 @@ def test_none_is_seen(
         "executor's log": executor.log,
         "processes": processes,
         "redis": str([redis_client.type(key) for key in redis_client.keys("*")]),
-        "files": "\n".join(path.read_bytes().decode(errors="replace") for path in left),
+        "files": "\n".join(
+            content.decode(errors="replace") for content in files_left(executor.folder).values()
+        ),
     }
     seen = [
         (name, secret, form)
