@@ -155,6 +155,7 @@ def test_none_is_seen(
     (tmp_path / "gate").touch()
     end = api.wait_end(run)
     assert end["state"] == "successful", run.log.decode()[-3000:]
+    wait_until(lambda: list((executor.folder / "runs").iterdir()) == [])
     places = {
         "log": run.log.decode(errors="replace"),
         "events": json.dumps(run.in_order(), ensure_ascii=False),
