@@ -1,6 +1,5 @@
 """Checks out a git project at an exact revision, through a mirror shared by all runs of this executor."""
 
-import fcntl
 import hashlib
 import os
 import re
@@ -17,12 +16,12 @@ from drover_shared.masking import Masker
 from drover_executor.failures import RunFailedError
 from drover_executor.project.access import GitAccess
 from drover_executor.project.address import Address, check_reachable
+from drover_executor.project.lock import lock
 from drover_executor.project.paths import is_larger
 from drover_executor.running.commands import Ended, TooSlowError, run_helper
 
 _REVISION = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 _REFSPECS = ("+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*")
-_LOCK_SECONDS = 0.2
 _SIZE_SECONDS = 1.0
 _GIT_MEMORY_BYTES = 1 << 31
 _TOO_LARGE = ("File too large", "Out of memory", "out of memory", "died of signal 25", "signal 25")
@@ -219,17 +218,10 @@ class GitCheckout:
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
-        """One run at a time fetches into a mirror; the others wait, and may give up meanwhile."""
+        """One run at a time fetches into a mirror."""
         descriptor = os.open(f"{self._mirror}.lock", os.O_RDWR | os.O_CREAT, 0o600)
         try:
-            waiting = True
-            while waiting:
-                try:
-                    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                    waiting = False
-                except BlockingIOError:
-                    self._check()
-                    time.sleep(_LOCK_SECONDS)
+            lock(descriptor, self._check)
             yield
         finally:
             os.close(descriptor)

@@ -1,10 +1,8 @@
 """Roles and collections that a project asks for in `requirements.yml`, installed once a revision."""
 
-import fcntl
 import hashlib
 import os
 import sys
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +13,7 @@ from drover_shared.domain.reasons import Reason
 
 from drover_executor.failures import RunFailedError
 from drover_executor.project.ansible_cfg import configured_paths
+from drover_executor.project.lock import lock
 from drover_executor.project.paths import small_file
 from drover_executor.running.commands import TooSlowError, run_helper
 
@@ -34,7 +33,6 @@ _SETTINGS = {  # environment variable, setting in ansible.cfg, Ansible's own def
         "~/.ansible/roles:/usr/share/ansible/roles:/etc/ansible/roles",
     ),
 }
-_LOCK_SECONDS = 0.2
 _DETAIL_CHARS = 500
 _DONE = ".done"
 
@@ -57,7 +55,7 @@ class Installer:
         self.target.mkdir(mode=0o700, parents=True, exist_ok=True)
         descriptor = os.open(self.target, os.O_RDONLY | os.O_DIRECTORY)
         try:
-            self._lock(descriptor)
+            lock(descriptor, self.check)
             if not (self.target / _DONE).exists():
                 for kind, files in wanted.items():
                     for file in files:
@@ -88,16 +86,6 @@ class Installer:
         variable, setting, default = _SETTINGS[kind]
         others = self.env.get(variable) or ":".join(configured_paths(self.project, setting)) or default
         return variable, f"{self.target / f'{kind}s'}:{others}"
-
-    def _lock(self, descriptor: int) -> None:
-        while True:
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                self.check()
-                time.sleep(_LOCK_SECONDS)  # flock knows no time-out, and the run may end meanwhile
-            else:
-                return
 
 
 def shared_target(folder: Path, project_url: str, revision: str) -> Path:
