@@ -17,7 +17,7 @@ from drover_api.internal.lifecycle import Ending, finish, heartbeat, start
 from drover_api.jobs.cancel import cancel
 from drover_scheduler.lease_time import LeaseTime
 from drover_scheduler.line import SPARE
-from drover_scheduler.scheduler import Tick, schedule_job
+from drover_scheduler.scheduler import Tick, schedule_jobs
 from drover_shared.clock import FakeClock
 from drover_shared.db.models import Executor, JobRun, User
 from drover_shared.domain.errors import ConflictError, DomainError, GoneError
@@ -122,7 +122,7 @@ class Lifecycle(RuleBasedStateMachine):
     @rule(which=ANY)
     def message(self, which: int) -> None:
         """A message about any job, at any time, any number of times."""
-        schedule_job(self.engine, NoBell(), new_run_id, self.jobs[which % len(self.jobs)], "message")
+        schedule_jobs(self.engine, NoBell(), new_run_id, [self.jobs[which % len(self.jobs)]], "message")
 
     @rule(scheduler=WHO)
     def tick(self, scheduler: int) -> None:

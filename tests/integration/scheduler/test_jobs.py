@@ -9,7 +9,7 @@ from uuid import UUID
 import pytest
 import redis
 from drover_scheduler.lease_time import LeaseTime
-from drover_scheduler.scheduler import Tick, schedule_job
+from drover_scheduler.scheduler import Tick, schedule_jobs
 from drover_shared.clock import SystemClock
 from drover_shared.ids import new_run_id
 from sqlalchemy import Engine, create_engine, text
@@ -74,7 +74,7 @@ def finish(engine: Engine, job_id: int) -> None:
 
 def test_a_message_makes_the_first_attempt(engine: Engine, bell: Heard) -> None:
     job_id = job(engine, executor_pool="edge")
-    assert schedule_job(engine, bell, new_run_id, job_id, "message")
+    assert schedule_jobs(engine, bell, new_run_id, [job_id], "message")
     [(run_id, attempt, state, pool, current)] = rows(
         engine, "SELECT r.id, attempt_number, state, pool, current_run_id FROM job_runs r JOIN jobs ON true"
     )
@@ -85,9 +85,9 @@ def test_a_message_makes_the_first_attempt(engine: Engine, bell: Heard) -> None:
 
 def test_a_second_message_and_one_about_nothing_are_harmless(engine: Engine, bell: Heard) -> None:
     job_id = job(engine)
-    assert schedule_job(engine, bell, new_run_id, job_id, "message") == 1
-    assert schedule_job(engine, bell, new_run_id, job_id, "message") == 0
-    assert schedule_job(engine, bell, new_run_id, 987654, "message") == 0
+    assert schedule_jobs(engine, bell, new_run_id, [job_id], "message") == 1
+    assert schedule_jobs(engine, bell, new_run_id, [job_id], "message") == 0
+    assert schedule_jobs(engine, bell, new_run_id, [987654], "message") == 0
     assert rows(engine, "SELECT count(*) FROM job_runs") == [(1,)]
 
 
@@ -104,10 +104,10 @@ def test_jobs_of_a_template_run_one_at_a_time(engine: Engine, tick: Tick, bell: 
     other = job(engine, job_template_id=8)
     tick.run()
     assert [status(engine, each) for each in (first, second, other)] == ["queued", "pending", "queued"]
-    assert not schedule_job(engine, bell, new_run_id, second, "message")
+    assert not schedule_jobs(engine, bell, new_run_id, [second], "message")
     finish(engine, first)
     third = job(engine, job_template_id=7)
-    assert schedule_job(engine, bell, new_run_id, first, "message")  # the message of its end
+    assert schedule_jobs(engine, bell, new_run_id, [first], "message")  # the message of its end
     assert [status(engine, each) for each in (second, third)] == ["queued", "pending"]
 
 
@@ -120,7 +120,7 @@ def test_jobs_of_a_template_that_allows_it_run_together(engine: Engine, tick: Ti
 def test_canceled_jobs_end_before_an_executor_has_them(engine: Engine, tick: Tick, bell: Heard) -> None:
     waiting = job(engine, cancel_requested=True)
     queued, claimed = job(engine), job(engine)
-    assert schedule_job(engine, bell, new_run_id, waiting, "message") == 2
+    assert schedule_jobs(engine, bell, new_run_id, [waiting], "message") == 2
     change(engine, "UPDATE jobs SET cancel_requested = true")
     change(engine, "UPDATE job_runs SET state = 'starting' WHERE job_id = :id", id=claimed)
     tick.run()
@@ -152,7 +152,7 @@ def test_schedulers_that_race_make_one_run_each(
     def by_message(mine: Engine) -> None:
         start.wait()
         for each in [*free, *single]:
-            schedule_job(mine, Heard(), new_run_id, each, "message")
+            schedule_jobs(mine, Heard(), new_run_id, [each], "message")
 
     threads = [threading.Thread(target=way, args=(mine,)) for mine in others for way in (by_tick, by_message)]
     for thread in threads:

@@ -32,16 +32,11 @@ class Bell(Protocol):
     def run_waits(self, run_id: UUID, pool: str) -> bool: ...
 
 
-def schedule_job(engine: Engine, bell: Bell, new_id: IdSource, job_id: int, found_by: str) -> int:
-    """A job was launched, or an attempt of it has ended: fill its pool. Returns how many attempts were made.
-
-    An attempt that follows another and need not wait is rung for.
-    """
-    return schedule_jobs(engine, bell, new_id, [job_id], found_by)
-
-
 def schedule_jobs(engine: Engine, bell: Bell, new_id: IdSource, job_ids: Sequence[int], found_by: str) -> int:
-    """The same for several jobs, each of their pools once."""
+    """Jobs were launched, or attempts of them have ended: fill their pools, each once.
+
+    Returns how many attempts were made. One that follows another and need not wait is rung for.
+    """
     with engine.connect() as connection:
         query = select(Job.id, Job.executor_pool, Job.status).where(Job.id.in_(job_ids))
         jobs = connection.execute(query).all()
