@@ -2,6 +2,7 @@
 
 import contextlib
 import random
+import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import sha256
@@ -76,6 +77,18 @@ class ApiProcess(ServiceProcess):
         with contextlib.suppress(httpx.HTTPError):
             return httpx.get(f"{self.url}/readyz", timeout=5).status_code == 200
         return False
+
+
+def raw_exchange(address: str, request: bytes) -> bytes:
+    """What the server answers to bytes of any kind, until it closes."""
+    host, _, port = address.removeprefix("http://").partition(":")
+    with socket.create_connection((host, int(port)), timeout=20) as connection:
+        connection.sendall(request)
+        connection.shutdown(socket.SHUT_WR)
+        answer = b""
+        while piece := connection.recv(65536):
+            answer += piece
+    return answer
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,6 @@
 import contextlib
 import json
 import random
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -18,6 +17,7 @@ from drover_shared.db.models import CredentialType, ExecutionEnvironment, Execut
 from drover_shared.settings import S3Settings
 from sqlalchemy import Engine, func, select
 from sqlalchemy.orm import Session
+from support.api_process import raw_exchange
 
 PASSWORD = "a password of the first administrator"
 START_SECONDS = 90  # of a busy machine
@@ -105,18 +105,6 @@ def server(environment: dict[str, str], tmp_path: Path) -> Iterator[tuple[Child,
         yield child, address
     finally:
         child.stop()
-
-
-def raw_exchange(address: str, request: bytes) -> bytes:
-    """What the server answers to bytes of any kind, until it closes."""
-    host, _, port = address.removeprefix("http://").partition(":")
-    with socket.create_connection((host, int(port)), timeout=20) as connection:
-        connection.sendall(request)
-        connection.shutdown(socket.SHUT_WR)
-        answer = b""
-        while piece := connection.recv(65536):
-            answer += piece
-    return answer
 
 
 def test_it_serves_logs_json_and_stops(server: tuple[Child, str]) -> None:

@@ -2,20 +2,18 @@
 
 import json
 import re
-import socket
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Barrier
-from urllib.parse import urlsplit
 
 import httpx
 import pytest
 from drover_shared.db.models import Job
 from sqlalchemy import create_engine, func, select, text
-from support.api_process import ApiProcess, Known, Place, populate
+from support.api_process import ApiProcess, Known, Place, populate, raw_exchange
 from support.fuzz import fuzz
 from support.servers import StackServers
 
@@ -148,22 +146,9 @@ RAW: tuple[tuple[bytes, str], ...] = (
 )
 
 
-def exchange(url: str, request: bytes) -> bytes:
-    """What the server answers to bytes of any kind, until it closes."""
-    place = urlsplit(url)
-    assert place.hostname is not None
-    with socket.create_connection((place.hostname, place.port or 80), timeout=20) as connection:
-        connection.sendall(request)
-        connection.shutdown(socket.SHUT_WR)
-        answer = b""
-        while piece := connection.recv(65536):
-            answer += piece
-    return answer
-
-
 def test_what_is_no_http_is_answered_by_a_problem(served: Served) -> None:
     for request, allowed in RAW:
-        head, _, body = exchange(served.url, request).partition(b"\r\n\r\n")
+        head, _, body = raw_exchange(served.url, request).partition(b"\r\n\r\n")
         status = head.split(b" ")[1].decode()
         assert status.startswith(tuple(allowed.split(","))), (request[:60], head)
         assert b"content-type: application/problem+json" in head.lower(), (request[:60], head)

@@ -15,7 +15,6 @@ from drover_api.access.principal import Principal
 from drover_api.internal.attempts import LeaseTerms, claim
 from drover_api.internal.lifecycle import Ending, finish, heartbeat, start
 from drover_api.jobs.cancel import cancel
-from drover_scheduler.lease_time import LeaseTime
 from drover_scheduler.line import SPARE
 from drover_scheduler.scheduler import Tick, schedule_jobs
 from drover_shared.clock import FakeClock
@@ -36,6 +35,7 @@ from hypothesis.stateful import (
 from sqlalchemy import Engine, select, text
 from sqlalchemy.orm import Session, sessionmaker
 from support.job_rows import add_executor, add_job
+from support.scheduling import make_tick
 from support.story import NEVER as STORY
 
 TERMS = LeaseTerms(lease_seconds=30, heartbeat_interval_seconds=5)
@@ -84,17 +84,7 @@ class Lifecycle(RuleBasedStateMachine):
             self.executors = [add_executor(db, f"e{n}", f"drexec_{n}").id for n in range(2)]
 
     def _tick(self) -> Tick:
-        clock = FakeClock(datetime.now(UTC))
-        return Tick(
-            self.engine,
-            self.client,
-            NoBell(),
-            clock,
-            new_run_id,
-            tick_seconds=1,
-            lease_grace_seconds=5,
-            lease_time=LeaseTime(clock, 0),
-        )
+        return make_tick(self.engine, self.client, NoBell(), FakeClock(datetime.now(UTC)))
 
     def teardown(self) -> None:
         try:

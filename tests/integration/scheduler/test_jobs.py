@@ -8,12 +8,11 @@ from uuid import UUID
 
 import pytest
 import redis
-from drover_scheduler.lease_time import LeaseTime
 from drover_scheduler.scheduler import Tick, schedule_jobs
-from drover_shared.clock import SystemClock
 from drover_shared.ids import new_run_id
 from sqlalchemy import Engine, create_engine, text
 from support.runs import add_executor, add_job
+from support.scheduling import make_tick
 
 
 @dataclass
@@ -35,14 +34,6 @@ def bell() -> Heard:
 @pytest.fixture
 def tick(engine: Engine, redis_client: redis.Redis, bell: Heard) -> Tick:
     return make_tick(engine, redis_client, bell)
-
-
-def make_tick(engine: Engine, client: redis.Redis, bell: Heard) -> Tick:
-    clock = SystemClock()
-    lease_time = LeaseTime(clock, 0)
-    return Tick(
-        engine, client, bell, clock, new_run_id, tick_seconds=1, lease_grace_seconds=5, lease_time=lease_time
-    )
 
 
 def job(engine: Engine, **values: Any) -> int:

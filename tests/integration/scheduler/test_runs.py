@@ -5,14 +5,13 @@ from typing import Any
 
 import pytest
 import redis
-from drover_scheduler.lease_time import LeaseTime
 from drover_scheduler.scheduler import Tick
 from drover_scheduler.waiting import MESSAGES_ENOUGH
 from drover_shared.clock import FakeClock
-from drover_shared.ids import new_run_id
 from drover_shared.queue import Doorbell
 from sqlalchemy import Engine, text
 from support.runs import RunRow, add_job, add_run
+from support.scheduling import make_tick
 
 PAST = datetime.now(UTC) - timedelta(hours=10)
 FUTURE = datetime.now(UTC) + timedelta(hours=10)
@@ -25,17 +24,7 @@ def clock() -> FakeClock:
 
 @pytest.fixture
 def tick(engine: Engine, redis_client: redis.Redis, redis_url: str, clock: FakeClock) -> Tick:
-    bell = Doorbell(redis_url)
-    return Tick(
-        engine,
-        redis_client,
-        bell,
-        clock,
-        new_run_id,
-        tick_seconds=1,
-        lease_grace_seconds=5,
-        lease_time=LeaseTime(clock, 0),
-    )
+    return make_tick(engine, redis_client, Doorbell(redis_url), clock)
 
 
 def rows(engine: Engine, sql: str, **values: Any) -> list[Any]:
@@ -209,16 +198,7 @@ def test_ringing_is_bounded_and_the_oldest_come_first(
 
 def test_without_redis_the_tick_still_schedules(engine: Engine, clock: FakeClock) -> None:
     nowhere = "redis://127.0.0.1:9/0"
-    tick = Tick(
-        engine,
-        redis.Redis.from_url(nowhere),
-        Doorbell(nowhere),
-        clock,
-        new_run_id,
-        tick_seconds=1,
-        lease_grace_seconds=5,
-        lease_time=LeaseTime(clock, 0),
-    )
+    tick = make_tick(engine, redis.Redis.from_url(nowhere), Doorbell(nowhere), clock)
     with engine.begin() as connection:
         for _ in range(5):
             add_job(connection)
