@@ -7,43 +7,25 @@ come in any order, a third of them twice, and one event in fifty is not to be st
 anything is missing, double or miscounted.
 """
 
-import argparse
 import sys
-import tempfile
 from pathlib import Path
-
-from sqlalchemy import create_engine
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 
-from support.kills import Storm, ride
-from support.servers import StackServers
+from support.kills import USUAL, ride
+from support.storm import command
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--kills", type=int, default=2000)
-    parser.add_argument("--seed", type=int, default=1)
-    options = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="drover-kills-") as home:
-        servers = StackServers(Path(home))
-        try:
-            servers.start()
-            url, redis_url = servers.database_url(servers.make_database()), servers.redis_url(1)
-            engine = create_engine(url)
-            storm = Storm(options.seed, options.kills)
-            found = ride(engine, url, redis_url, Path(home) / "workers.log", storm)
-            engine.dispose()
-        except AssertionError as error:
-            sys.stderr.write(f"{error}\n")
-            return 1
-        finally:
-            servers.stop()
-    sys.stdout.write(
-        f"seed {options.seed}: {found.kills} kills in {found.seconds:.0f} s, {found.sends} batches sent,"
-        f" {found.events} events of {found.runs} runs: nothing missing, nothing double, every count right\n"
+    return command(
+        __doc__.splitlines()[0] if __doc__ else "",
+        USUAL,
+        lambda _, *rest: ride(*rest),
+        lambda found: (
+            f"{found.sends} batches sent, {found.total} events of {found.runs} runs: nothing missing,"
+            " nothing double, every count right"
+        ),
     )
-    return 0
 
 
 if __name__ == "__main__":

@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
 from uuid import UUID
 
 import redis
@@ -16,39 +15,19 @@ from drover_shared.objects import ObjectStore, s3_client
 from drover_shared.settings import S3Settings
 from sqlalchemy import Engine, text
 
-from support.kills import killer
 from support.output import send_chunk
 from support.runs import RunRow, make_run
 from support.services import service_env
+from support.storm import Outcome, Storm, killer, under_fire
 from support.waiting import eventually
 
 STREAM = "log-chunks"
-WAITING = 60  # entries that are kept in the stream
+USUAL = Storm(seed=1, kills=1000, size=40, seconds_between=0.12)
 PROMISE = text(
     "UPDATE job_runs SET final_log_chunks = :chunks, final_log_bytes = :bytes, final_log_sha256 = :digest"
     " WHERE id = :run"
 )
 ARCHIVED = text("SELECT count(*) FROM log_archives WHERE ready_at IS NOT NULL")
-
-
-@dataclass(frozen=True)
-class Storm:
-    """How many kills of which workers, how long one lives on average, and the chunks of each run under it."""
-
-    seed: int
-    kills: int
-    workers: int = 3
-    seconds_between: float = 0.12
-    chunks_a_run: int = 40
-
-
-@dataclass(frozen=True)
-class Outcome:
-    kills: int
-    runs: int
-    chunks: int
-    sends: int
-    seconds: float
 
 
 @dataclass(frozen=True)
@@ -85,30 +64,18 @@ def ride(
         "DROVER_LOG_ARCHIVE_LEASE_SECONDS": "2",
     }
     logs: list[Sent] = []
-    unsent: list[tuple[Sent, int]] = []
-    sends = 0
+
+    def more() -> list[tuple[Sent, int]]:
+        new = [make_sent(engine, rng, storm.size) for _ in range(3)]
+        logs.extend(new)
+        chunks = [(sent, seq) for sent in new for seq in range(storm.size)]
+        return chunks + [one for one in chunks if rng.random() < 0.3]
+
     with redis.Redis.from_url(redis_url) as client, killer("drover_log_store", env, log) as kill:
-        for number in range(storm.workers):
-            kill(number)
-        for _ in range(storm.kills):
-            for _ in range(WAITING - _length(client)):
-                if not unsent:
-                    more = [make_sent(engine, rng, storm.chunks_a_run) for _ in range(3)]
-                    logs += more
-                    unsent = [(sent, seq) for sent in more for seq in range(storm.chunks_a_run)]
-                    unsent += [one for one in unsent if rng.random() < 0.3]
-                    rng.shuffle(unsent)
-                _send(client, *unsent.pop())
-                sends += 1
-            time.sleep(rng.expovariate(1 / storm.seconds_between))
-            kill(rng.randrange(storm.workers))
-        for sent, seq in unsent:
-            _send(client, sent, seq)
-        eventually("an empty stream", lambda: _length(client) == 0, 120)
+        sends = under_fire(client, STREAM, storm, rng, kill, more, lambda one: _send(client, *one))
         eventually("every log archived", lambda: _archived(engine) == len(logs), 120)
     audit(engine, s3, logs, storm.seed)
-    total = storm.chunks_a_run * len(logs)
-    return Outcome(storm.kills, len(logs), total, sends + len(unsent), time.monotonic() - started)
+    return Outcome(storm, len(logs), sends, time.monotonic() - started)
 
 
 def audit(engine: Engine, s3: S3Settings, logs: list[Sent], seed: int) -> None:
@@ -149,8 +116,3 @@ def _send(client: "redis.Redis", sent: Sent, seq: int) -> None:
 def _archived(engine: Engine) -> int:
     with engine.connect() as connection:
         return int(connection.scalar(ARCHIVED) or 0)
-
-
-def _length(client: "redis.Redis") -> int:
-    length: Any = client.xlen(STREAM)
-    return int(length)

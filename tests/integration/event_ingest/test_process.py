@@ -1,10 +1,11 @@
 """The real process under load: killed, doubled, and with Redis wiped, nothing is missing or double."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import redis
 from sqlalchemy import Engine, text
-from support.kills import Storm, events_of_run, facts, ride
+from support.kills import USUAL, events_of_run, facts, ride
 from support.output import send_events
 from support.runs import RunRow, make_run
 from support.services import ServiceProcess, service_env
@@ -25,8 +26,9 @@ def test_killed_again_and_again_under_load(
     engine: Engine, database_url: str, redis_url: str, tmp_path: Path
 ) -> None:
     """`./drover bench kills` does it as often as one likes."""
-    found = ride(engine, database_url, redis_url, tmp_path / "log", Storm(7, kills=24, events_a_run=1000))
-    assert found.events >= 3000
+    storm = replace(USUAL, seed=7, kills=24, size=1000)
+    found = ride(engine, database_url, redis_url, tmp_path / "log", storm)
+    assert found.total >= 3000
 
 
 def test_what_redis_forgot_and_the_executor_sends_again(

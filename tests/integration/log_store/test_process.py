@@ -1,12 +1,13 @@
 """The real process under load: killed, doubled, and with its object store gone for a while."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import redis
 from drover_shared.settings import S3Settings
 from sqlalchemy import Engine, text
-from support.log_kills import Storm, ride
+from support.log_kills import USUAL, ride
 from support.output import send_chunk
 from support.runs import RunRow, make_run
 from support.servers import StackServers
@@ -27,7 +28,7 @@ def progress(engine: Engine, run: RunRow) -> Any:
 def test_killed_a_dozen_times_while_it_stores_and_archives(
     engine: Engine, database_url: str, redis_url: str, s3: S3Settings, tmp_path: Path
 ) -> None:
-    storm = Storm(seed=7, kills=12)
+    storm = replace(USUAL, seed=7, kills=12)
     assert ride(engine, database_url, redis_url, s3, tmp_path / "log", storm).kills == 12
 
 
