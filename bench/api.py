@@ -8,7 +8,6 @@ control, validation and JSON cost on top of the database.
 """
 
 import argparse
-import random
 import sys
 import tempfile
 import time
@@ -27,15 +26,13 @@ from drover_api.app import create_app
 from drover_api.bootstrap import ensure_built_ins
 from drover_api.deps import Deps, make_deps
 from drover_api.settings import ApiSettings
-from drover_cli.local.ports import choose_port
 from drover_shared.db.models import User
 from drover_shared.settings import S3Settings
 from sqlalchemy import Engine, event, text
 from support.api import token_for
+from support.api_process import ApiProcess, Place
 from support.launch_rows import grant, make_world
 from support.servers import S3_KEYS, StackServers
-from support.services import ServiceProcess, service_env
-from support.waiting import eventually
 
 TEMPLATES, USERS = 10_000, 1_000
 # One in a thousand of the million still waits or runs; the rest has ended, a second after the other.
@@ -215,27 +212,20 @@ def _percentiles(seconds: list[float]) -> tuple[float, float]:
     return p50, p99
 
 
-@contextmanager
-def serving(settings: ApiSettings, home: Path, port: int) -> Iterator[str]:
-    """The API as its own process; yields its address."""
-    env = service_env(settings.database_url, settings.redis_url, settings.s3) | {
-        "DROVER_SECRET_KEYS": ",".join(settings.secret_keys),
-        "DROVER_REGISTRATION_TOKEN": settings.registration_token,
-        "DROVER_PORT": str(port),
-        "DROVER_LOG_LEVEL": "warning",
-        "DROVER_API_REQUESTS_PER_SECOND": "0",
-    }
-    url = f"http://127.0.0.1:{port}"
-    with ServiceProcess("drover_api", env, home / "api.log"):
-
-        def answers() -> bool:
-            try:
-                return httpx.get(f"{url}/livez").is_success
-            except httpx.TransportError:
-                return False
-
-        eventually("the API answers", answers, 120)
-        yield url
+def serving(settings: ApiSettings, log: Path) -> ApiProcess:
+    """The API as its own process, over the same servers."""
+    place = Place(settings.database_url, settings.redis_url, settings.s3)
+    return ApiProcess(
+        place,
+        log,
+        {
+            "DROVER_SECRET_KEYS": ",".join(settings.secret_keys),
+            "DROVER_REGISTRATION_TOKEN": settings.registration_token,
+            "DROVER_LOG_LEVEL": "warning",
+            "DROVER_API_REQUESTS_PER_SECOND": "0",
+            "DROVER_API_WORKERS": str(settings.workers),
+        },
+    )
 
 
 def measure(servers: StackServers, home: Path, options: argparse.Namespace) -> None:
@@ -257,7 +247,8 @@ def measure(servers: StackServers, home: Path, options: argparse.Namespace) -> N
     tokens = {name: token_for(deps, name) for name in ("admin", "member", "user-7")}
     client = create_app(deps).test_client()
     print(f"{options.jobs:,} jobs, {TEMPLATES:,} templates, {USERS:,} users")
-    with serving(settings, home, choose_port(None, set(servers.ports.values()), random.Random())) as url:
+    with serving(settings, home / "api.log") as api:
+        url = api.url
         for case in cases(template, job):
             token = tokens[case.who]
             alone = bare(deps, client, case, token, options.requests)

@@ -27,7 +27,6 @@ from uuid import UUID
 
 import httpx
 import redis
-from drover_shared.settings import S3Settings
 from drover_shared.streams.bells import ring_runs
 from sqlalchemy import Engine, create_engine, text
 
@@ -35,9 +34,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from logs import api, make_reader
+from support.api_process import Place
 from support.runs import RunRow, make_run
-from support.servers import S3_KEYS, StackServers
-from support.services import service_env
+from support.servers import StackServers
 
 EVENTS_AT_ONCE = 10
 PAUSE_SECONDS = 0.02  # between two plain requests
@@ -200,15 +199,14 @@ def sleeper(port: int, token: str, run: UUID) -> Iterator[Callable[[int], int]]:
 
 
 def measure(servers: StackServers, viewers: int, jobs: int, seconds: float) -> None:
-    url = servers.database_url(servers.make_database())
-    s3 = S3Settings(servers.s3_endpoint, servers.make_bucket(), *S3_KEYS)
-    engine, redis_url = create_engine(url), servers.redis_url(1)
+    place = Place.make(servers)
+    engine = create_engine(place.database_url)
     runs, token = [make_run(engine) for _ in range(jobs)], make_reader(engine)
-    environment = service_env(url, redis_url, s3) | {"DROVER_API_LIVE_READERS": str(viewers + 10)}
-    with api(environment, token) as (client, process):
+    settings = {"DROVER_API_LIVE_READERS": str(viewers + 10)}
+    with api(place, token, servers.home / "api.log", settings) as (client, process):
         port, path = client.base_url.port or 0, f"/jobs/{runs[0].job_id}"
         ask(client, path, 2)  # warm
-        writer = Writer(engine, redis.Redis.from_url(redis_url), runs)
+        writer = Writer(engine, redis.Redis.from_url(place.redis_url), runs)
         writer.start()
         alone = ask(client, path, seconds)
         print(f"plain requests, no reader:      {spread(alone)}")

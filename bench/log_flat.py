@@ -9,16 +9,13 @@ compressed, its last bytes, and its last lines. The most memory that each proces
 """
 
 import argparse
-import os
 import random
-import subprocess
 import sys
 import tempfile
 import time
 import zlib
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from hashlib import sha256
 from itertools import cycle, islice
 from pathlib import Path
@@ -27,16 +24,16 @@ import httpx
 from drover_shared.domain.keys import chunk_key
 from drover_shared.messages.streams import MAX_CHUNK_BYTES
 from drover_shared.objects import ObjectStore
-from drover_shared.settings import S3Settings
 from sqlalchemy import Engine, create_engine, text
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from logs import PROMISE, ansible_output, api, make_reader, peak_mb
+from support.api_process import Place
 from support.runs import RunRow, make_run
-from support.servers import S3_KEYS, StackServers
-from support.services import service_env
+from support.servers import StackServers
+from support.services import ServiceProcess, service_env
 from support.waiting import eventually
 
 BODIES = 64  # different chunks, repeated to the log's size
@@ -84,20 +81,6 @@ def put(engine: Engine, store: ObjectStore, run: RunRow, log: Log) -> None:
         connection.execute(PROMISE, values | {"digest": log.sha256})
 
 
-@contextmanager
-def log_store(environment: dict[str, str]) -> Iterator[int]:
-    process = subprocess.Popen(
-        [sys.executable, "-m", "drover_log_store"],
-        env={**os.environ, **environment},
-        stderr=subprocess.DEVNULL,
-    )
-    try:
-        yield process.pid
-    finally:
-        process.terminate()
-        process.wait()
-
-
 def resident_mb(pid: int) -> float:
     """The most that a process had."""
     for line in Path(f"/proc/{pid}/status").read_text().splitlines():
@@ -133,25 +116,25 @@ def check(what: str, got: object, expected: object) -> None:
 
 
 def measure(servers: StackServers, mib: int) -> None:
-    url = servers.database_url(servers.make_database())
-    s3 = S3Settings(servers.s3_endpoint, servers.make_bucket(), *S3_KEYS)
-    engine, store = create_engine(url), ObjectStore(s3, connections=10)
+    place = Place.make(servers)
+    engine, store = create_engine(place.database_url), ObjectStore(place.s3, connections=10)
     run, token, log = make_run(engine), make_reader(engine), Log(mib)
     started = time.monotonic()
     put(engine, store, run, log)
     print(
         f"a log of {log.size / 1e6:.0f} MB in {log.chunks} chunks, put in {time.monotonic() - started:.0f} s"
     )
-    environment, path = service_env(url, servers.redis_url(1), s3), f"/job-runs/{run.id}/log"
-    with api(dict(environment), token) as (client, parent):
+    path = f"/job-runs/{run.id}/log"
+    with api(place, token, servers.home / "api.log") as (client, parent):
         client.get(path, headers={"Range": "bytes=0-99"}).raise_for_status()
         print(f"API before: {peak_mb(parent):.0f} MB")
         part = min(log.size, 256 * 1024 * 1024)
         answer = client.get(path, headers={"Range": f"bytes=0-{part - 1}"})
         check("the beginning, from chunks", len(answer.content), part)
         del answer
-        with log_store(environment) as pid:
-            eventually("log-store is up", lambda: Path(f"/proc/{pid}/status").exists(), 10)
+        environment = service_env(place.database_url, place.redis_url, place.s3)
+        with ServiceProcess("drover_log_store", environment, servers.home / "log-store.log") as process:
+            pid = process.pid
             started = time.monotonic()
             eventually("archived", lambda: is_ready(engine, run), 1200)
             took = time.monotonic() - started

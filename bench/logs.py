@@ -8,39 +8,33 @@ the log from its chunks, and then from the archive that log-store makes of a fin
 """
 
 import argparse
-import os
 import random
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from hashlib import sha256
 from itertools import cycle, islice
 from pathlib import Path
 
 import httpx
-from cryptography.fernet import Fernet
 from drover_log_store.archiving import Archiver
 from drover_shared.db.models import Token, User
 from drover_shared.domain.keys import chunk_key
 from drover_shared.ids import new_token, token_hash
 from drover_shared.messages.streams import MAX_CHUNK_BYTES
 from drover_shared.objects import ObjectStore
-from drover_shared.settings import S3Settings
 from sqlalchemy import Engine, create_engine, text
 from sqlalchemy.orm import Session
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 
-from drover_cli.local.ports import choose_port
+from support.api_process import ApiProcess, Place
 from support.output_rows import store_log
 from support.runs import RunRow, make_run
-from support.servers import S3_KEYS, StackServers
-from support.services import service_env
-from support.waiting import eventually
+from support.servers import StackServers
 
 WHOLE = "whole.log"
 PROMISE = text(
@@ -90,33 +84,18 @@ def make_reader(engine: Engine) -> str:
 
 
 @contextmanager
-def api(environment: dict[str, str], token: str) -> Iterator[tuple[httpx.Client, int]]:
+def api(
+    place: Place, token: str, log: Path, settings: Mapping[str, str] | None = None
+) -> Iterator[tuple[httpx.Client, int]]:
     """A client of an API process that is ready, and the process's id."""
-    port = choose_port(None, set(), random.Random())
-    environment |= {
-        "DROVER_PORT": str(port),
-        "DROVER_SECRET_KEYS": f"k1:{Fernet.generate_key().decode()}",
-        "DROVER_REGISTRATION_TOKEN": new_token("bench"),
-        "DROVER_LOG_LEVEL": "error",
-        "DROVER_API_WORKERS": "1",
-    }
-    process = subprocess.Popen([sys.executable, "-m", "drover_api"], env={**os.environ, **environment})
-    address = f"http://127.0.0.1:{port}"
-    try:
-        eventually("the API is ready", lambda: is_ready(address), 60)
-        headers = {"Authorization": f"Bearer {token}"}
-        with httpx.Client(base_url=f"{address}/api/v1", headers=headers, timeout=60) as client:
-            yield client, process.pid
-    finally:
-        process.terminate()
-        process.wait()
-
-
-def is_ready(address: str) -> bool:
-    try:
-        return httpx.get(f"{address}/readyz").is_success
-    except httpx.TransportError:
-        return False
+    # readers share one token, and none is to be slowed down
+    quiet = {"DROVER_LOG_LEVEL": "error", "DROVER_API_REQUESTS_PER_SECOND": "0"}
+    headers = {"Authorization": f"Bearer {token}"}
+    with (
+        ApiProcess(place, log, quiet | dict(settings or {})) as process,
+        httpx.Client(base_url=f"{process.url}/api/v1", headers=headers, timeout=60) as client,
+    ):
+        yield client, process.pid
 
 
 def seconds(pieces: Callable[[], Iterable[bytes]], size: int) -> float:
@@ -143,14 +122,13 @@ def peak_mb(parent: int) -> float:
 
 
 def measure(servers: StackServers, mib: int, rounds: int) -> None:
-    url = servers.database_url(servers.make_database())
-    s3 = S3Settings(servers.s3_endpoint, servers.make_bucket(), *S3_KEYS)
-    engine, store = create_engine(url), ObjectStore(s3)
+    place = Place.make(servers)
+    engine, store = create_engine(place.database_url), ObjectStore(place.s3)
     run, token = make_run(engine), make_reader(engine)
     size = store_it(engine, store, run, mib)
     keys = [chunk_key(run.id, seq) for seq in range(size // MAX_CHUNK_BYTES)]
     print(f"a log of {size / 1e6:.0f} MB in {len(keys)} chunks")
-    with api(service_env(url, servers.redis_url(1), s3), token) as (client, process):
+    with api(place, token, servers.home / "api.log") as (client, process):
 
         def answer(encoding: str) -> Iterator[bytes]:
             headers = {"Accept-Encoding": encoding}

@@ -29,6 +29,11 @@ class ServiceProcess:
             )
         return self
 
+    @property
+    def pid(self) -> int:
+        assert self._popen is not None
+        return self._popen.pid
+
     def kill(self) -> None:
         """`kill -9`."""
         assert self._popen is not None
