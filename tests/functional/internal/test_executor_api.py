@@ -5,8 +5,10 @@ from typing import Any
 import pytest
 import redis
 from drover_api.deps import Deps
+from drover_api.internal.manifest import manifest
+from drover_api.internal.schemas import ManifestSchema
 from drover_shared.db.credential_snapshots import freeze
-from drover_shared.db.models import Activity, Job
+from drover_shared.db.models import Activity, Job, JobRun
 from drover_shared.db.transitions import move_run
 from drover_shared.domain.states import RunState
 from drover_shared.messages.streams import decode_chunk, decode_events
@@ -176,11 +178,18 @@ def test_secret_answers_travel_in_the_manifest_alone(
         job.extra_vars = {"some_var": "value", "pin": "$encrypted$"}
         job.secret_vars = api_deps.vault.encrypt({"pin": "1234"})
         job.untrusted_vars, job.start_at_task = ["some_var"], "Install*"
-    manifest = executor.claim(queued).get("/manifest").get_json()
-    assert manifest["extra_vars"] == {"some_var": "value", "pin": "1234"}
-    assert manifest["secret_vars"] == ["pin"]
-    assert (manifest["untrusted_vars"], manifest["start_at_task"]) == (["some_var"], "Install*")
+    answer = executor.claim(queued).get("/manifest").get_json()
+    assert answer["extra_vars"] == {"some_var": "value", "pin": "1234"}
+    assert answer["secret_vars"] == ["pin"]
+    assert (answer["untrusted_vars"], answer["start_at_task"]) == (["some_var"], "Install*")
     assert admin.get(f"/jobs/{queued.job_id}").get_json()["extra_vars"]["pin"] == "$encrypted$"
+
+
+def test_no_part_of_the_manifest_is_dropped_on_its_way(queued: QueuedJob, api_deps: Deps) -> None:
+    """A schema leaves out what it does not name."""
+    with api_deps.sessions() as db:
+        made = manifest(db, db.get_one(JobRun, queued.run_id), api_deps.vault.decrypt)
+    assert set(made) == set(ManifestSchema().fields)
 
 
 def test_output_by_http_comes_on_the_streams(
