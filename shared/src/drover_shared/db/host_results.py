@@ -5,9 +5,22 @@ attempt that touched it, of those since the last one that was for all.
 """
 
 from collections.abc import Iterable
+from functools import cache
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Subquery, and_, func, or_, select, true
+from sqlalchemy import (
+    BindParameter,
+    ColumnElement,
+    Select,
+    Subquery,
+    and_,
+    bindparam,
+    func,
+    or_,
+    select,
+    true,
+)
 from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.orm import aliased
 
@@ -15,11 +28,24 @@ from drover_shared.db.models import JobHostSummary, JobRun
 from drover_shared.db.transitions import Executes
 from drover_shared.domain.retries import RetryHosts
 
+# The counts of a summary (specification 2.5).
+SUMMARY = (
+    "hosts_total",
+    "hosts_ok",
+    "hosts_failed",
+    "hosts_unreachable",
+    "hosts_skipped",
+    "hosts_changed",
+)
 _BAD = or_(JobHostSummary.failed > 0, JobHostSummary.unreachable > 0)
 
 
 def job_results(current_runs: Iterable[UUID]) -> Subquery:
     """The columns of `JobHostSummary`, and `current_run_id`: one row a host of each job with such a run."""
+    return _results(bindparam("current_runs", list(current_runs), expanding=True))
+
+
+def _results(current_runs: BindParameter[Any]) -> Subquery:
     current, one, whole = aliased(JobRun), aliased(JobRun), aliased(JobRun)
     first = (
         select(func.max(whole.attempt_number))
@@ -34,7 +60,7 @@ def job_results(current_runs: Iterable[UUID]) -> Subquery:
         select(JobHostSummary, current.id.label("current_run_id"))
         .join(one, one.id == JobHostSummary.job_run_id)
         .join(current, current.job_id == one.job_id)
-        .where(current.id.in_(list(current_runs)), one.attempt_number.between(first, current.attempt_number))
+        .where(current.id.in_(current_runs), one.attempt_number.between(first, current.attempt_number))
         .ext(distinct_on(current.id, JobHostSummary.host))
         .order_by(current.id, JobHostSummary.host, one.attempt_number.desc())
         .subquery()
@@ -43,8 +69,17 @@ def job_results(current_runs: Iterable[UUID]) -> Subquery:
 
 def job_summaries(db: Executes, current_runs: Iterable[UUID]) -> dict[UUID, dict[str, int]]:
     """The job's summary (specification 2.5) by its current run, counted from `job_results`."""
-    rows = job_results(current_runs)
-    of = rows.c
+    wanted = list(current_runs)
+    if not wanted:
+        return {}
+    found = db.execute(_summaries(), {"current_runs": wanted}).mappings()
+    return {row["current_run_id"]: {name: row[name] for name in SUMMARY} for row in found}
+
+
+@cache
+def _summaries() -> Select[Any]:
+    """Made once: to build it takes longer than to run it."""
+    of = _results(bindparam("current_runs", expanding=True)).c
     good = or_(of.ok > 0, of.rescued > 0)
     well = and_(of.unreachable == 0, of.failed == 0)
     counted = {
@@ -55,9 +90,8 @@ def job_summaries(db: Executes, current_runs: Iterable[UUID]) -> dict[UUID, dict
         "hosts_skipped": and_(well, ~good),
         "hosts_changed": of.changed > 0,
     }
-    columns = [func.count().filter(condition).label(name) for name, condition in counted.items()]
-    found = db.execute(select(of.current_run_id, *columns).group_by(of.current_run_id))
-    return {row.current_run_id: {name: getattr(row, name) for name in counted} for row in found}
+    columns = [func.count().filter(counted[name]).label(name) for name in SUMMARY]
+    return select(of.current_run_id, *columns).group_by(of.current_run_id)
 
 
 def narrowed(db: Executes, ended: UUID, limit: str | None, hosts: str) -> str | None:

@@ -21,17 +21,18 @@ from drover_shared.domain.states import JobKind
 from sqlalchemy import ColumnElement, CompoundSelect, Select, and_, false, or_, select, true
 
 from drover_api.access import roles
-from drover_api.access.principal import Principal
+from drover_api.access.principal import EveryPrincipal, Principal
 
+Asker = Principal | EveryPrincipal
 _OF_SYNC = {roles.EXECUTE: roles.UPDATE}  # who may sync a project may cancel its syncs
 _EVERYBODY_READS = (CredentialType, Executor, ExecutorPool)
 
 
-def my_teams(principal: Principal) -> Select[int]:
+def my_teams(principal: Asker) -> Select[int]:
     return select(TeamMember.team_id).where(TeamMember.user_id == principal.user_id)
 
 
-def granted(principal: Principal, resource_type: str, role_names: frozenset[str]) -> CompoundSelect[int]:
+def granted(principal: Asker, resource_type: str, role_names: frozenset[str]) -> CompoundSelect[int]:
     """The ids of resources of this type on which the principal, or one of its teams, has such a role.
 
     Two queries in one, each with an index of its own: with an OR, all roles of everybody are read.
@@ -44,12 +45,12 @@ def granted(principal: Principal, resource_type: str, role_names: frozenset[str]
     return own.union_all(held.where(RoleAssignment.team_id.in_(my_teams(principal))))
 
 
-def visible(model: Any, principal: Principal) -> ColumnElement[bool]:
+def visible(model: Any, principal: Asker) -> ColumnElement[bool]:
     """The condition on `model` for what the principal may read."""
     return allowed(model, principal, roles.READ)
 
 
-def allowed(model: Any, principal: Principal, permission: str) -> ColumnElement[bool]:
+def allowed(model: Any, principal: Asker, permission: str) -> ColumnElement[bool]:
     """The condition on `model` for the rows on which the principal holds `permission`."""
     if principal.is_superuser or (principal.is_system_auditor and permission == roles.READ):
         return true()
@@ -65,7 +66,7 @@ def allowed(model: Any, principal: Principal, permission: str) -> ColumnElement[
     return _granted_on(model, principal, permission)
 
 
-def _granted_on(model: Any, principal: Principal, permission: str) -> ColumnElement[bool]:
+def _granted_on(model: Any, principal: Asker, permission: str) -> ColumnElement[bool]:
     resource_type = roles.TYPES[model]
     in_organization = granted(principal, "organization", roles.organization_roles(resource_type, permission))
     if model is Organization:
@@ -83,7 +84,7 @@ def _granted_on(model: Any, principal: Principal, permission: str) -> ColumnElem
     return or_(*conditions)
 
 
-def _jobs(principal: Principal, permission: str) -> ColumnElement[bool]:
+def _jobs(principal: Asker, permission: str) -> ColumnElement[bool]:
     """Jobs are seen with their template or organization, or by who launched them.
 
     `execute` (cancel, relaunch) is held by whoever may execute the template; deleting needs `admin`.
@@ -101,7 +102,7 @@ def _jobs(principal: Principal, permission: str) -> ColumnElement[bool]:
     return or_(*through)
 
 
-def _users(principal: Principal, permission: str) -> ColumnElement[bool]:
+def _users(principal: Asker, permission: str) -> ColumnElement[bool]:
     """Everybody sees and changes themselves; who shares an organization or a team sees each other."""
     myself = User.id == principal.user_id
     if permission != roles.READ:

@@ -7,7 +7,7 @@ from drover_shared.db.models import Token, User
 from drover_shared.domain.errors import ForbiddenError, UnauthenticatedError
 from drover_shared.ids import token_hash
 from flask import current_app, request
-from sqlalchemy import func, or_, select, update
+from sqlalchemy import bindparam, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from drover_api.access.passwords import verify_password
@@ -23,6 +23,21 @@ THROTTLE_EXTENSION = "drover-login-throttle"
 RATE_EXTENSION = "drover-rate-limit"
 LAST_USED_PRECISION = timedelta(minutes=1)  # `last_used_at` is written at most this often
 _READS = frozenset({"GET", "HEAD", "OPTIONS"})
+# Made once, as every request begins with it.
+_TOKEN = (
+    select(
+        Token.id,
+        Token.scope,
+        User,
+        (Token.last_used_at > func.now() - LAST_USED_PRECISION).label("used_lately"),
+    )
+    .join(User, User.id == Token.user_id)
+    .where(
+        Token.token_hash == bindparam("digest"),
+        or_(Token.expires_at.is_(None), Token.expires_at > func.now()),
+        User.is_active,
+    )
+)
 
 
 def bearer_token() -> str:
@@ -63,16 +78,7 @@ def _of_session(db: Session, secret: str) -> Principal:
 def _authenticate(db: Session, token: str) -> Principal:
     digest = token_hash(token.encode("utf-8", "replace").decode())
     _limit(digest)
-    used_lately = Token.last_used_at > func.now() - LAST_USED_PRECISION
-    row = db.execute(
-        select(Token.id, Token.scope, User, used_lately.label("used_lately"))
-        .join(User, User.id == Token.user_id)
-        .where(
-            Token.token_hash == digest,
-            or_(Token.expires_at.is_(None), Token.expires_at > func.now()),
-            User.is_active,
-        )
-    ).first()
+    row = db.execute(_TOKEN, {"digest": digest}).first()
     if row is None:
         raise UnauthenticatedError("the token is unknown, expired or revoked")
     if not row.used_lately:

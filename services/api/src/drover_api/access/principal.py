@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from drover_shared.domain.errors import UnauthenticatedError
 from flask import g
+from sqlalchemy import BindParameter, Integer, bindparam
 
 _PRINCIPAL = "drover_principal"
 
@@ -19,6 +20,19 @@ class Principal:
     scope: str = "write"
     token_id: int | None = None
     session_id: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class EveryPrincipal:
+    """All principals of one kind, in a statement that is built once: `user_id` is bound when it runs."""
+
+    is_superuser: bool
+    is_system_auditor: bool
+
+    @property
+    def user_id(self) -> BindParameter[int]:
+        """Executed with the parameter `principal_id`."""
+        return bindparam("principal_id", type_=Integer)
 
 
 def set_principal(principal: Principal) -> None:

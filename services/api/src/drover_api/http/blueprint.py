@@ -3,11 +3,13 @@
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
+import marshmallow as ma
 from flask_smorest import Blueprint
 from werkzeug.routing import IntegerConverter
 
 from drover_api.access.authenticate import require_token
 from drover_api.http.arguments import Parser
+from drover_api.http.fields import instance
 
 PREFIX = "/api/v1"
 MAX_PATH_ID = 10**18 - 1  # what the pattern of a path's id lets through; no sequence comes near
@@ -44,9 +46,13 @@ class ApiBlueprint(Blueprint):  # type: ignore[misc]  # flask-smorest has no typ
         def put(self, rule: str, **options: Any) -> Decorator: ...
         def patch(self, rule: str, **options: Any) -> Decorator: ...
         def delete(self, rule: str, **options: Any) -> Decorator: ...
-        def arguments(self, schema: Any, **options: Any) -> Decorator: ...
         def response(self, status_code: int, schema: Any = None, **options: Any) -> Decorator: ...
         def alt_response(self, status_code: int, response: Any = None, **options: Any) -> Decorator: ...
+
+    def arguments(self, schema: type[ma.Schema], **options: Any) -> Decorator:
+        """The parsed arguments as the view's first parameter, by the one instance of `schema`."""
+        decorator: Decorator = super().arguments(instance(schema), **options)
+        return decorator
 
     def add_url_rule(
         self,

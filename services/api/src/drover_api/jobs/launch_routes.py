@@ -6,7 +6,7 @@ from typing import Any
 from drover_shared.db.models import Job
 from flask import Response, request
 
-from drover_api.access.principal import current_principal
+from drover_api.access.principal import Principal, current_principal
 from drover_api.deps import deps
 from drover_api.http.arguments import load
 from drover_api.http.blueprint import PREFIX, PublicBlueprint
@@ -70,17 +70,24 @@ def relaunch_job(job_id: int) -> Response:
 def launch_jobs(body: dict[str, Any]) -> dict[str, Any]:
     """Launch up to 1,000 jobs in one transaction: all of them, or none"""
     commands = [LaunchCommand.read(one, f"/jobs/{place}") for place, one in enumerate(body["jobs"])]
-    jobs = launch(session(), current_principal(), commands, deps().vault.encrypt)
+    principal = current_principal()
+    jobs = launch(session(), principal, commands, deps().vault.encrypt)
     for job_id in {job.waits_for_job_id or job.id for job in jobs}:
         ring_scheduler(job_id)
-    return {"items": job_documents(session(), jobs), "total": len(jobs)}
+    return {"items": job_documents(session(), jobs, _myself(principal)), "total": len(jobs)}
 
 
 def _accepted(job: Job, *, deprecated: bool = False) -> Response:
     ring_scheduler(job.waits_for_job_id or job.id)
     reason = just_accepted() if job.waits_for_job_id is None else pending_reason(session(), job)
-    document = job_documents(session(), [job])[0] | {"pending_reason": reason}
+    [document] = job_documents(session(), [job], _myself(current_principal()))
+    document |= {"pending_reason": reason}
     headers = {"Location": f"{PREFIX}/jobs/{job.id}"}
     if deprecated:
         headers["Deprecation"] = DEPRECATED_SINCE
     return detail(instance(JobDetailSchema), document, HTTPStatus.CREATED, headers)
+
+
+def _myself(principal: Principal) -> dict[int, str]:
+    """Who launched what was just launched."""
+    return {principal.user_id: principal.username}

@@ -2,20 +2,15 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cache
+from typing import Any
 from uuid import UUID
 
+from drover_shared.db.host_results import SUMMARY
 from drover_shared.db.models import JobRun, RunEventProgress, RunLogProgress
-from sqlalchemy import ColumnElement, and_, func, literal_column, select
+from sqlalchemy import ColumnElement, Select, and_, bindparam, func, literal_column, select
 from sqlalchemy.orm import Session
 
-SUMMARY = (
-    "hosts_total",
-    "hosts_ok",
-    "hosts_failed",
-    "hosts_unreachable",
-    "hosts_skipped",
-    "hosts_changed",
-)
 NO_HOSTS: Mapping[str, int] = dict.fromkeys(SUMMARY, 0)
 
 
@@ -41,20 +36,7 @@ def outputs_of(session: Session, run_ids: Iterable[UUID]) -> dict[UUID, RunOutpu
     wanted = list(run_ids)
     if not wanted:
         return {}
-    unclaimed = and_(JobRun.claimed_at.is_(None), JobRun.finished_at.is_not(None))
-    rows = session.execute(
-        select(
-            JobRun.id,
-            JobRun.limit.is_not(None).label("narrowed"),
-            func.coalesce(contiguous_end(RunEventProgress, 1) - 1, 0).label("watermark"),
-            (unclaimed | _events_stored()).label("events"),
-            (unclaimed | _log_stored()).label("log"),
-            *(func.coalesce(getattr(RunEventProgress, name), 0).label(name) for name in SUMMARY),
-        )
-        .join(RunEventProgress, RunEventProgress.job_run_id == JobRun.id, isouter=True)
-        .join(RunLogProgress, RunLogProgress.job_run_id == JobRun.id, isouter=True)
-        .where(JobRun.id.in_(wanted))
-    )
+    rows = session.execute(_outputs(), {"wanted": wanted})
     return {
         row.id: RunOutput(
             summary={name: getattr(row, name) for name in SUMMARY},
@@ -65,6 +47,25 @@ def outputs_of(session: Session, run_ids: Iterable[UUID]) -> dict[UUID, RunOutpu
         )
         for row in rows
     }
+
+
+@cache
+def _outputs() -> Select[Any]:
+    """Made once: to build it takes longer than to run it."""
+    unclaimed = and_(JobRun.claimed_at.is_(None), JobRun.finished_at.is_not(None))
+    return (
+        select(
+            JobRun.id,
+            JobRun.limit.is_not(None).label("narrowed"),
+            func.coalesce(contiguous_end(RunEventProgress, 1) - 1, 0).label("watermark"),
+            (unclaimed | _events_stored()).label("events"),
+            (unclaimed | _log_stored()).label("log"),
+            *(func.coalesce(getattr(RunEventProgress, name), 0).label(name) for name in SUMMARY),
+        )
+        .join(RunEventProgress, RunEventProgress.job_run_id == JobRun.id, isouter=True)
+        .join(RunLogProgress, RunLogProgress.job_run_id == JobRun.id, isouter=True)
+        .where(JobRun.id.in_(bindparam("wanted", expanding=True)))
+    )
 
 
 def contiguous_end(table: type[RunEventProgress | RunLogProgress], first: int) -> ColumnElement[int | None]:

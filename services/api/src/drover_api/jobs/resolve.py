@@ -2,6 +2,7 @@
 
 from collections import Counter
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from drover_shared.db.models import (
@@ -15,7 +16,7 @@ from drover_shared.db.models import (
     Organization,
     Project,
 )
-from sqlalchemy import and_, select
+from sqlalchemy import Select, and_, bindparam, func, select
 from sqlalchemy.orm import Session
 
 from drover_api.access.principal import Principal
@@ -66,14 +67,8 @@ def prepared(session: Session, principal: Principal, command: LaunchCommand) -> 
     """
     pointer = f"{command.pointer}/job_template_id"
     template = reference(session, principal, "job_template", command.job_template_id, pointer, EXECUTE)
-    project = session.get_one(Project, template.project_id)
-    named = template.execution_environment_id or project.execution_environment_id
-    if named is None:
-        of_organization = select(Organization.execution_environment_id)
-        named = session.scalar(of_organization.where(Organization.id == template.organization_id))
-    return Prepared(
-        template, template_credentials(session, template), project, _default_environment(session, named)
-    )
+    project, default = session.execute(_project_and_environment(), {"template_id": template.id}).one()
+    return Prepared(template, template_credentials(session, template), project, default)
 
 
 def environment(
@@ -96,15 +91,26 @@ def environment(
     }
 
 
-def _default_environment(session: Session, named: int | None) -> ExecutionEnvironment | None:
-    if named is not None:
-        return session.get_one(ExecutionEnvironment, named)
-    return session.scalars(
-        select(ExecutionEnvironment)
-        .where(ExecutionEnvironment.managed, ExecutionEnvironment.organization_id.is_(None))
-        .order_by(ExecutionEnvironment.id)
-        .limit(1)
-    ).one_or_none()
+@cache
+def _project_and_environment() -> "Select[Project, ExecutionEnvironment]":
+    """Of the template `template_id`; made once, as it takes longer to build than to run."""
+    managed = select(func.min(ExecutionEnvironment.id)).where(
+        ExecutionEnvironment.managed, ExecutionEnvironment.organization_id.is_(None)
+    )
+    named = func.coalesce(
+        JobTemplate.execution_environment_id,
+        Project.execution_environment_id,
+        Organization.execution_environment_id,
+        managed.scalar_subquery(),
+    )
+    return (
+        select(Project, ExecutionEnvironment)
+        .select_from(JobTemplate)
+        .join(Project, Project.id == JobTemplate.project_id)
+        .join(Organization, Organization.id == JobTemplate.organization_id)
+        .outerjoin(ExecutionEnvironment, ExecutionEnvironment.id == named)
+        .where(JobTemplate.id == bindparam("template_id"))
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,34 +128,42 @@ class FrozenInventory:
 
 def frozen_inventory(session: Session, inventory_id: int) -> FrozenInventory:
     """An inventory as it is now, without reading what may be megabytes where others have launched it."""
-    found = session.execute(
-        select(InventorySnapshot.id, Project)
-        .select_from(Inventory)
-        .outerjoin(
-            InventorySnapshot,
-            and_(
-                InventorySnapshot.inventory_id == Inventory.id, InventorySnapshot.version == Inventory.version
-            ),
-        )
-        .outerjoin(Project, Project.id == Inventory.source_project_id)
-        .where(Inventory.id == inventory_id)
-    ).one()
-    known, source = found
+    known, source = session.execute(_snapshot_and_source(), {"inventory_id": inventory_id}).one()
     return FrozenInventory(
         snapshot(session, inventory_id).id if known is None else known,
         None if source is None else frozen_project(source),
     )
 
 
+@cache
+def _snapshot_and_source() -> "Select[int, Project]":
+    current = and_(
+        InventorySnapshot.inventory_id == Inventory.id, InventorySnapshot.version == Inventory.version
+    )
+    return (
+        select(InventorySnapshot.id, Project)
+        .select_from(Inventory)
+        .outerjoin(InventorySnapshot, current)
+        .outerjoin(Project, Project.id == Inventory.source_project_id)
+        .where(Inventory.id == bindparam("inventory_id"))
+    )
+
+
 def template_credentials(session: Session, template: JobTemplate) -> list[HeldCredential]:
     """The template's credentials in their order."""
-    rows = session.execute(
+    rows = session.execute(_of_template(), {"template_id": template.id})
+    return [HeldCredential(*row) for row in rows]
+
+
+@cache
+def _of_template() -> Select[Any]:
+    found: Select[Any] = (
         _held()
         .join(JobTemplateCredential, JobTemplateCredential.credential_id == Credential.id)
-        .where(JobTemplateCredential.job_template_id == template.id)
+        .where(JobTemplateCredential.job_template_id == bindparam("template_id"))
         .order_by(JobTemplateCredential.position, Credential.id)
     )
-    return [HeldCredential(*row) for row in rows]
+    return found
 
 
 def credentials(

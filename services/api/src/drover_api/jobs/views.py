@@ -1,30 +1,46 @@
 """Jobs and runs as their schemas dump them."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Hashable, Mapping, Sequence
+from functools import cache
+from typing import Any, cast
 
 from drover_shared.db.host_results import job_summaries
 from drover_shared.db.models import Job, JobRun, User
 from drover_shared.domain.states import FINAL_JOB_STATUSES
-from sqlalchemy import inspect, select
+from sqlalchemy import bindparam, inspect, select
 from sqlalchemy.orm import Session
 
 from drover_api.jobs.progress import RunOutput, outputs_of
 
 _NOTHING_RAN = RunOutput(events_complete=True, log_complete=True)
 _NOTHING_YET = RunOutput()
+_USERNAMES = select(User.id, User.username).where(User.id.in_(bindparam("user_ids", expanding=True)))
 
 
 def columns(row: Any) -> dict[str, Any]:
     """The columns of an entity by name."""
-    return {attribute.key: getattr(row, attribute.key) for attribute in inspect(type(row)).column_attrs}
+    entity = cast("Hashable", type(row))  # mypy does not know that a class is
+    return {name: getattr(row, name) for name in _column_names(entity)}
 
 
-def job_documents(session: Session, jobs: Sequence[Job]) -> list[dict[str, Any]]:
-    """Jobs with the output of their current runs and who launched them: a few queries, however many."""
+@cache
+def _column_names(entity: Hashable) -> list[str]:
+    mapper: Any = inspect(entity)
+    return [attribute.key for attribute in mapper.column_attrs]
+
+
+def job_documents(
+    session: Session, jobs: Sequence[Job], usernames: Mapping[int, str] | None = None
+) -> list[dict[str, Any]]:
+    """Jobs with the output of their current runs and who launched them: a few queries, however many.
+
+    `usernames` by id, as far as the caller knows them.
+    """
     outputs = outputs_of(session, (job.current_run_id for job in jobs if job.current_run_id is not None))
     summaries = job_summaries(session, [run_id for run_id, output in outputs.items() if output.narrowed])
-    launchers = _usernames(session, {job.launched_by_id for job in jobs if job.launched_by_id is not None})
+    launchers = dict(usernames or {})
+    launched_by = {job.launched_by_id for job in jobs if job.launched_by_id is not None}
+    launchers |= _usernames(session, launched_by - launchers.keys())
     documents = []
     for job in jobs:
         output = _NOTHING_RAN if job.status in FINAL_JOB_STATUSES else _NOTHING_YET
@@ -69,5 +85,5 @@ def run_documents(session: Session, runs: Sequence[JobRun]) -> list[dict[str, An
 def _usernames(session: Session, user_ids: set[int]) -> dict[int, str]:
     if not user_ids:
         return {}
-    rows = session.execute(select(User.id, User.username).where(User.id.in_(user_ids)))
+    rows = session.execute(_USERNAMES, {"user_ids": list(user_ids)})
     return {row.id: row.username for row in rows}

@@ -22,6 +22,7 @@ from drover_api.access.require import reference
 from drover_api.access.roles import USE
 from drover_api.http.pages import contains
 from drover_api.jobs import survey as survey_rules
+from drover_api.jobs.views import columns
 from drover_api.resources.crud import Resource, Values
 from drover_api.resources.executors.service import require_pool
 from drover_api.resources.job_templates.schemas import (
@@ -34,6 +35,7 @@ from drover_api.resources.job_templates.schemas import (
 )
 
 SEVERAL_ALLOWED = "vault"  # of any other type of credential a job has one
+_ASK_FIELDS = [(name, ask_field(name)) for name in ASK_NAMES]
 _OWN_TABLE = frozenset({"credential_ids", "execution_environment", *map(ask_field, ASK_NAMES)})
 
 
@@ -133,10 +135,9 @@ class JobTemplates(Resource):
                 )
             ).all()
         )
-        columns = [column.key for column in JobTemplate.__mapper__.column_attrs]
         return [
-            {name: getattr(row, name) for name in columns}
-            | {ask_field(name): name in row.ask for name in ASK_NAMES}
+            columns(row)
+            | {field: name in row.ask for name, field in _ASK_FIELDS}
             | {
                 "credential_ids": credentials[row.id],
                 "execution_environment": None
