@@ -46,7 +46,7 @@ build_images() {
     mkdir "$work/context"
     cp -r tests/deploy/stand-ins tests/deploy/project requirements.lock "$work/context"
     local target
-    for target in postgres redis minio nginx git; do
+    for target in postgres redis minio nginx git scanner; do
         podman build -q --target "$target" -f "$work/context/stand-ins/Dockerfile" \
             -t "drover-stand-in-$target" "$work/context" >> "$work/build.log" 2>&1
     done
@@ -68,6 +68,15 @@ NGINX_IMAGE=localhost/drover-stand-in-nginx
 EOF
 }
 
+# What an earlier run left, or this one: containers (podman-compose does not take down what was scaled up),
+# volumes with their data and passwords, networks.
+remove_all() {
+    local of=(--filter "label=io.podman.compose.project=$project")
+    podman ps -aq "${of[@]}" | xargs -r podman rm -f -v
+    podman volume ls -q | grep "^${project}_" | xargs -r podman volume rm -f
+    podman network ls --format '{{.Name}}' | grep "^${project}_" | xargs -r podman network rm -f
+}
+
 take_down() {
     local status=$?
     if ((status != 0)); then
@@ -75,13 +84,12 @@ take_down() {
         echo "failed; the containers' logs: $work/containers.log, the builds': $work/build.log" >&2
     fi
     if [ "$keep" = --keep ]; then return; fi
-    # podman-compose does not take down what was scaled up.
-    podman ps -aq --filter "label=io.podman.compose.project=$project" | xargs -r podman rm -f > "$work/down.log" 2>&1
-    "${compose[@]}" down -v >> "$work/down.log" 2>&1 || true
+    remove_all > "$work/down.log" 2>&1 || true
 }
 
 step "tools"
 install_tools
+remove_all > "$work/down.log" 2>&1 || true
 write_settings
 : > "$work/build.log"
 trap take_down EXIT

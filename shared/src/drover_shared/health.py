@@ -28,12 +28,12 @@ def run_checks(checks: Mapping[str, Check]) -> tuple[bool, dict[str, str]]:
 
 class _Handler(BaseHTTPRequestHandler):
     checks: Mapping[str, Check] = {}
-    alive: Check | None = None
+    alive: Mapping[str, Check] = {}
 
     def do_GET(self) -> None:
         match self.path:
             case "/livez":
-                self._answer({} if self.alive is None else {"progress": self.alive})
+                self._answer(self.alive)
             case "/readyz":
                 self._answer(self.checks)
             case "/metrics":
@@ -58,17 +58,16 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 def serve_health(
-    settings: HealthSettings, checks: Mapping[str, Check], alive: Check | None = None
+    settings: HealthSettings, checks: Mapping[str, Check], alive: Mapping[str, Check]
 ) -> ThreadingHTTPServer | None:
     """Start answering probes; returns the server to `shutdown()`, or None where the port is 0.
 
-    `alive` raises when the service makes no progress any more, so that a supervisor restarts it.
+    `alive` names the service's loops; each raises when it does not turn any more, so that a supervisor
+    restarts the service.
     """
     if settings.port == 0:
         return None
-    handler = type(
-        "Handler", (_Handler,), {"checks": dict(checks), "alive": staticmethod(alive) if alive else None}
-    )
+    handler = type("Handler", (_Handler,), {"checks": dict(checks), "alive": dict(alive)})
     server = ThreadingHTTPServer((settings.host, settings.port), handler)
     threading.Thread(target=server.serve_forever, name="health", daemon=True).start()
     return server

@@ -27,7 +27,7 @@ def test_ready_names_every_dependency(api_app: Flask) -> None:
 
 def test_live_and_metrics(api_app: Flask) -> None:
     client = api_app.test_client()
-    assert client.get("/livez").get_json() == {"status": "ok", "checks": {}}
+    assert client.get("/livez").get_json() == {"status": "ok", "checks": {"requests": "ok", "live": "ok"}}
     assert b"python_info" in client.get("/metrics").data
 
 

@@ -7,12 +7,14 @@ import redis
 from drover_api.deps import Deps
 from drover_api.internal.manifest import manifest
 from drover_api.internal.schemas import ManifestSchema
+from drover_shared import traces
 from drover_shared.db.credential_snapshots import freeze
 from drover_shared.db.models import Activity, Job, JobRun
 from drover_shared.db.transitions import move_run
 from drover_shared.domain.states import RunState
 from drover_shared.messages.streams import decode_chunk, decode_events
 from flask import Flask
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from sqlalchemy import select
 from support.api import REGISTRATION_TOKEN, Api
 from support.executor_client import PREFIX, Executor, ending
@@ -208,6 +210,29 @@ def test_output_by_http_comes_on_the_streams(
     assert batch.token == executor.stream_token
     entries = redis_client.xrange("log-chunks")
     assert decode_chunk(entries[0][1]).body == b"hello"
+
+
+def test_output_by_http_keeps_its_trace(
+    executor: Executor, queued: QueuedJob, redis_client: "redis.Redis"
+) -> None:
+    """What stores it goes on from the request that brought it."""
+    run = executor.claim(queued)
+    exporter = InMemorySpanExporter()
+    traces.send_to("api", exporter)
+    try:
+        run.post("/events", {"token": executor.stream_token, "events": [{"seq": 1, "event_type": "TASK_OK"}]})
+        chunk = {"token": executor.stream_token, "seq": 0, "offset": 0, "body": "aGVsbG8="}
+        run.post("/log-chunks", chunk)
+    finally:
+        traces.close()
+    spans = exporter.get_finished_spans()
+    assert [span.name.rpartition("/")[2] for span in spans] == ["events", "log-chunks"]
+    for span, stream in zip(spans, ("job-events", "log-chunks"), strict=True):
+        entries: Any = redis_client.xrange(stream)
+        [(_, fields)] = entries
+        _, trace, parent, _ = fields[b"traceparent"].decode().split("-")
+        context: Any = span.get_span_context()
+        assert (int(trace, 16), int(parent, 16)) == (context.trace_id, context.span_id)
 
 
 def test_a_wrong_body_names_its_field(executor: Executor, queued: QueuedJob) -> None:

@@ -5,7 +5,9 @@ from uuid import UUID
 
 from drover_scheduler import metrics
 from drover_scheduler.decider import Decider
+from drover_shared.clock import SystemClock
 from drover_shared.ids import new_run_id
+from drover_shared.streams.progress import Progress
 from sqlalchemy import Engine, text
 from support.runs import add_job
 from support.waiting import eventually
@@ -32,7 +34,7 @@ def test_messages_that_wait_share_a_decision(engine: Engine) -> None:
     with engine.begin() as connection:
         jobs = [add_job(connection, executor_pool=pool) for pool in ("a", "b") for _ in range(4)]
     bell, stop, before = Heard(), threading.Event(), decisions()
-    decider = Decider(engine, bell, new_run_id, stop)
+    decider = Decider(engine, bell, new_run_id, stop, Progress(SystemClock()))
     for job in [*jobs, *jobs, 987654]:
         decider.job_waits(job)
     decider.start()
@@ -61,7 +63,7 @@ def test_a_decision_that_fails_is_not_the_last(engine: Engine) -> None:
                 raise OSError
             return told.run_waits(run_id, pool)
 
-    decider = Decider(engine, Broken(), new_run_id, stop)
+    decider = Decider(engine, Broken(), new_run_id, stop, Progress(SystemClock()))
     decider.start()
     failures = metrics.FAILURES.labels("message")
     before = failures._value.get()

@@ -10,9 +10,10 @@ from drover_shared.clock import SystemClock
 from drover_shared.domain.errors import InfrastructureError
 from drover_shared.streams.failures import StopWorkerError
 from drover_shared.streams.group import ConsumerGroup, Entry, GroupSettings, stream_client
-from drover_shared.streams.progress import Progress
-from drover_shared.streams.worker import StreamWorker, Work
+from drover_shared.streams.progress import Progress, StalledError
+from drover_shared.streams.worker import StreamWorker, Turns, Work
 from support.servers import StackServers
+from support.waiting import eventually
 
 SETTINGS = GroupSettings("things", "workers", count=8, block_ms=50, claim_idle_ms=300)
 
@@ -51,6 +52,9 @@ class Running:
     url: str
     work: Work[list[int]]
     stop: threading.Event = field(default_factory=threading.Event)
+    turns: Turns = field(
+        default_factory=lambda: Turns(Progress(SystemClock(), 1), Progress(SystemClock(), 1))
+    )
     error: Exception | None = None
 
     def __enter__(self) -> Self:
@@ -66,7 +70,7 @@ class Running:
     def _run(self) -> None:
         group = ConsumerGroup(stream_client(self.url), SETTINGS, "a")
         try:
-            StreamWorker(group, SETTINGS, self.work, self.stop, Progress(SystemClock())).run()
+            StreamWorker(group, SETTINGS, self.work, self.stop, self.turns).run()
         except StopWorkerError as error:
             self.error = error
 
@@ -139,3 +143,35 @@ def test_redis_may_go_and_come_back_at_any_time(stack_servers: StackServers, red
             add(client, 10, 20)
             sink.wait_for(20)
             assert sorted(set(sink.committed)) == list(range(20))
+
+
+def stalled(turns: Turns) -> set[str]:
+    found = set()
+    for name, check in turns.checks().items():
+        try:
+            check()
+        except StalledError:
+            found.add(name)
+    return found
+
+
+def test_each_thread_that_hangs_is_named(redis_url: str, redis_client: "redis.Redis") -> None:
+    """What /livez tells: the other thread goes round meanwhile, and hides nothing."""
+    gate = threading.Event()
+
+    def hang(entries: Sequence[Entry]) -> list[int]:
+        gate.wait(30)
+        return numbers(entries)
+
+    sink = Sink()
+    with Running(redis_url, Work(hang, sink.commit)) as worker:
+        add(redis_client, 0, 1)
+        eventually("the reading hangs", lambda: stalled(worker.turns) == {"reading"}, 20)
+        gate.set()
+        sink.wait_for(1)
+        eventually("it turns again", lambda: not stalled(worker.turns), 20)
+    gate.clear()
+    with Running(redis_url, Work(numbers, lambda _: sink.commit([]) if gate.wait(30) else None)) as worker:
+        add(redis_client, 1, 2)
+        eventually("the committing hangs", lambda: stalled(worker.turns) == {"committing"}, 20)
+        gate.set()

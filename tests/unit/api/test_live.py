@@ -16,6 +16,8 @@ from drover_api.live.loop import LiveLoop
 from drover_api.live.readers import Guard, Places
 from drover_api.live.shared_reads import SharedReads
 from drover_api.live.sockets import drive
+from drover_api.live.turning import Turning
+from drover_shared.clock import SystemClock
 
 RUN = UUID("01890a5d-ac96-774b-bcce-b302099a8057")
 Do = Callable[[Coroutine[Any, Any, Any]], Any]
@@ -53,7 +55,7 @@ class Source:
 
 @pytest.fixture
 def loop() -> Iterator[LiveLoop]:
-    loop = LiveLoop(2)
+    loop = LiveLoop(2, Turning(SystemClock(), 1, 60))
     yield loop
     loop.close()
 

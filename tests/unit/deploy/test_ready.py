@@ -40,7 +40,7 @@ def free_port() -> int:
 def test_it_says_what_the_service_says(
     check: Callable[[], None], code: int, variable: str, free_port: int
 ) -> None:
-    server = serve_health(HealthSettings("127.0.0.1", free_port), {"database": check})
+    server = serve_health(HealthSettings("127.0.0.1", free_port), {"database": check}, {})
     assert server is not None
     try:
         answer = ask(**{variable: str(free_port)})

@@ -6,6 +6,7 @@ lets an executor finish.
 # ruff: noqa: PLC0415 - prometheus_client decides when it is imported whether processes share their metrics
 
 import os
+import shutil
 import sys
 import tempfile
 
@@ -49,12 +50,16 @@ def main() -> int:
 
 def serve(env: Environment) -> None:
     """Serve until SIGTERM, by processes that keep their metrics in one folder: any can tell of all."""
-    with tempfile.TemporaryDirectory(prefix="drover-api-metrics-") as folder:
-        os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
+    folder, owner = tempfile.mkdtemp(prefix="drover-api-metrics-"), os.getpid()
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
+    try:
         from drover_api import serve as server
         from drover_api.settings import ApiSettings
 
         server.serve(ApiSettings.read(env))
+    finally:
+        if os.getpid() == owner:  # a worker that ends comes by here, too, and the others need the folder
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from drover_api.crypto import Vault
 from drover_api.live.service import Live
+from drover_api.live.turning import Turning
 from drover_api.settings import ApiSettings
 
 EXTENSION = "drover"
@@ -34,6 +35,7 @@ class Deps:
     objects: ObjectStore
     vault: Vault
     live: Live
+    turning: Turning
     clock: Clock = field(default_factory=SystemClock)
     new_run_id: Callable[[], UUID] = new_run_id
     # Set when the process is asked to stop: whoever waits on behalf of a client ends then.
@@ -59,6 +61,8 @@ def make_deps(settings: ApiSettings, clock: Clock | None = None) -> Deps:
     """Everything from the settings; raises SettingsError for keys that cannot be used."""
     engine = make_engine(settings.database_url, pool_size=settings.threads, application="drover-api")
     sessions = sessionmaker(engine, expire_on_commit=False)
+    clock = clock or SystemClock()
+    turning = Turning(clock, settings.threads, settings.stall_seconds)
     client = RedisAddress.parse(settings.redis_url).client(socket_connect_timeout=1, socket_timeout=5)
     return Deps(
         settings=settings,
@@ -67,8 +71,9 @@ def make_deps(settings: ApiSettings, clock: Clock | None = None) -> Deps:
         redis=client,
         objects=ObjectStore(settings.s3, connections=settings.threads),
         vault=Vault(settings.secret_keys),
-        live=Live(sessions, client, settings.live_readers, settings.live_recheck_seconds),
-        clock=clock or SystemClock(),
+        live=Live(sessions, client, settings.live_readers, settings.live_recheck_seconds, turning),
+        turning=turning,
+        clock=clock,
     )
 
 

@@ -25,8 +25,10 @@ def checks(found: Deps) -> dict[str, Callable[[], object]]:
 
 
 @blp.get("/livez")
-def livez() -> Response:
-    return jsonify(status="ok", checks={})
+def livez() -> tuple[Response, int]:
+    """Of the process that happens to answer; each is watched by gunicorn's master, too."""
+    ok, results = run_checks(deps().turning.checks())
+    return jsonify(status="ok" if ok else "unavailable", checks=results), 200 if ok else 503
 
 
 @blp.get("/readyz")

@@ -47,7 +47,7 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
             "threads": self._settings.threads,
             "worker_class": LiveWorker,
             "graceful_timeout": STOP_SECONDS,
-            "timeout": 60,
+            "timeout": self._settings.stall_seconds,
             "keepalive": 65,
             "loglevel": self._settings.log.level,
             "logger_class": Logger,

@@ -33,7 +33,8 @@ class ApiSettings:
     and `live_recheck_seconds` how often it is asked whether they still may.
     `trusted_proxies` is how many proxies in front add to X-Forwarded-For: a client's address is taken from
     there, else from the connection. `requests_per_second` is for one token in one worker process, 0 for no
-    limit.
+    limit. `stall_seconds`: a worker process that does not get on for so long is given up, and replaced after
+    as long again.
     """
 
     database_url: str = field(repr=False)
@@ -49,6 +50,7 @@ class ApiSettings:
     live_recheck_seconds: int = 10
     trusted_proxies: int = 0
     requests_per_second: int = 0
+    stall_seconds: int = 60
     cors_origins: tuple[str, ...] = ()
     lease_seconds: int = 300
     heartbeat_seconds: int = 5
@@ -70,6 +72,7 @@ class ApiSettings:
             live_recheck_seconds=env.integer("DROVER_API_LIVE_RECHECK_SECONDS", 10, 1, 3600),
             trusted_proxies=env.integer("DROVER_API_TRUSTED_PROXIES", 0, 0, 8),
             requests_per_second=env.integer("DROVER_API_REQUESTS_PER_SECOND", 500, 0, 100_000),
+            stall_seconds=env.integer("DROVER_API_STALL_SECONDS", 60, 1, 3600),
             cors_origins=origins(env),
             lease_seconds=lease_seconds(env),
             heartbeat_seconds=env.integer("DROVER_HEARTBEAT_SECONDS", 5, 1, 600),

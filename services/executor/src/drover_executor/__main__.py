@@ -2,6 +2,7 @@
 
 import os
 import threading
+from functools import partial
 from importlib.metadata import version
 
 import redis
@@ -27,6 +28,7 @@ from drover_executor.shipping.sinks import HttpSink, RedisSink, Sink, connect
 
 _log = get_logger("drover.executor")
 _RETRY_SECONDS = 1.0
+_BEAT_LIMIT_SECONDS = 720.0  # the API may ask for one heartbeat in ten minutes
 
 
 def main() -> int:
@@ -51,15 +53,17 @@ def main() -> int:
     )
     client = None if settings.mode == HTTP else connect(settings.redis_url)
     registered = threading.Event()
-    progress = Progress(SystemClock())
+    progress, beats = Progress(SystemClock()), Progress(SystemClock(), _BEAT_LIMIT_SECONDS)
     health = serve_health(
-        settings.health, _checks(registered, client), lambda: None if stop.is_set() else progress.check()
-    )  # one that drains takes nothing on, for as long as it may
-    executor = _executor(settings, containers, transport, registration, client, stop, progress)
+        settings.health,
+        _checks(registered, client),
+        {name: partial(_check_unless, stop, one) for name, one in (("taking", progress), ("beating", beats))},
+    )
+    executor = _executor(settings, containers, transport, registration, client, stop, progress, beats)
     executor.resume(found)  # their leases do not wait until the API can be reached
     if containers is not None:
         containers.sweep()
-    if _register(registration, stop, progress):
+    if _register(registration, stop, progress, beats):
         registered.set()
         _log.info("executor_ready", name=settings.name, pools=settings.pools, slots=settings.slots)
     executor.run(settings.pools, settings.drain_seconds)
@@ -78,19 +82,21 @@ def _executor(
     client: "redis.Redis | None",
     stop: threading.Event,
     progress: Progress,
+    beats: Progress,
 ) -> Executor:
     def make_sink(claim: Claim, job_id: int, api: RunApi) -> Sink:
         return HttpSink(api) if client is None else RedisSink(client, claim, job_id)
 
     factory = RunnerFactory(settings, containers, transport, registration, make_sink)
     listener = None if client is None else DoorbellListener(settings.redis_url, settings.pools)
-    return Executor(factory, registration, Slots(settings.slots), listener, stop, progress)
+    return Executor(factory, registration, Slots(settings.slots), listener, stop, progress, beats)
 
 
-def _register(registration: Registration, stop: threading.Event, progress: Progress) -> bool:
+def _register(registration: Registration, stop: threading.Event, progress: Progress, beats: Progress) -> bool:
     """Register, trying until it works; False when told to stop before."""
     while not stop.is_set():
         progress.touch()
+        beats.touch()
         try:
             registration.identity()
         except ApiError as error:
@@ -99,6 +105,12 @@ def _register(registration: Registration, stop: threading.Event, progress: Progr
         else:
             return True
     return False
+
+
+def _check_unless(stop: threading.Event, progress: Progress) -> None:
+    """One that drains takes nothing on and reports nothing but its runs, for as long as it may."""
+    if not stop.is_set():
+        progress.check()
 
 
 def _checks(registered: threading.Event, client: "redis.Redis | None") -> dict[str, Check]:

@@ -89,7 +89,9 @@ class Executor:
         listener: DoorbellListener | None,
         stop: threading.Event,
         progress: Progress,
+        beats: Progress,
     ) -> None:
+        self._beats = beats
         self._factory, self._registration, self._slots = factory, registration, slots
         self._progress = progress
         self._listener, self._stop = listener, stop
@@ -165,7 +167,7 @@ class Executor:
 
     def _beat(self) -> None:
         while not self._stop.wait(self._beat_once()):
-            pass
+            self._beats.touch()
 
     def _beat_once(self) -> float:
         """Report the runs in hand; returns how long to wait until the next time."""

@@ -63,19 +63,19 @@ def serve(env: Environment) -> int:
         lease_grace_seconds=settings.lease_grace_seconds,
         lease_time=LeaseTime(clock, settings.lease_seconds + settings.lease_grace_seconds),
     )
-    progress = Progress(clock)
+    turns = {name: Progress(clock) for name in ("tick", "decider", "gauges")}
     checks = {"database": partial(check_database, engine), "queue": partial(check_queue, client)}
-    server = serve_health(settings.health, checks, progress.check)
+    server = serve_health(settings.health, checks, {name: turn.check for name, turn in turns.items()})
     deciders_bell = Doorbell(settings.redis_url)  # one is not for two threads
-    decider = Decider(engine, deciders_bell, new_run_id, stop)
+    decider = Decider(engine, deciders_bell, new_run_id, stop, turns["decider"])
     decider.start()
     listener = Listener(scheduler_app(settings.redis_url, decider.job_waits), stop)
     listener.start()
-    measuring = keep_measuring(engine, quick_client(settings.redis_url), stop)
+    measuring = keep_measuring(engine, quick_client(settings.redis_url), stop, turns["gauges"])
     if settings.s3 is not None:
         keep_retention(engine, open_store(settings.s3).delete_many, stop, settings.jobs_days)
     _log.info("scheduler_started")
-    tick_until(stop, tick, progress)
+    tick_until(stop, tick, turns["tick"])
     listener.close()
     decider.close()
     deciders_bell.close()

@@ -8,6 +8,7 @@ import threading
 from drover_shared.ids import IdSource
 from drover_shared.logging import get_logger
 from drover_shared.streams.failures import describe
+from drover_shared.streams.progress import Progress
 from sqlalchemy import Engine
 
 from drover_scheduler import metrics
@@ -20,8 +21,11 @@ _log = get_logger("drover.scheduler")
 class Decider:
     """`job_waits` may be called from any thread; `bell` is used by the decider's own alone."""
 
-    def __init__(self, engine: Engine, bell: Bell, new_id: IdSource, stop: threading.Event) -> None:
+    def __init__(
+        self, engine: Engine, bell: Bell, new_id: IdSource, stop: threading.Event, progress: Progress
+    ) -> None:
         self._engine, self._bell, self._new_id, self._stop = engine, bell, new_id, stop
+        self._progress = progress
         self._jobs: set[int] = set()
         self._changed = threading.Condition()
         self._thread = threading.Thread(target=self._decide_all, name="decider", daemon=True)
@@ -43,6 +47,7 @@ class Decider:
 
     def _decide_all(self) -> None:
         while not self._stop.is_set():
+            self._progress.touch()
             jobs = self._take()
             if not jobs:
                 continue

@@ -10,6 +10,7 @@ from drover_shared.messages.streams import EVENTS_STREAM, LOGS_STREAM
 from drover_shared.queue import SCHEDULER_QUEUE, pool_queue
 from drover_shared.streams import metrics as stream_metrics
 from drover_shared.streams.failures import describe
+from drover_shared.streams.progress import Progress
 from prometheus_client import Gauge
 from sqlalchemy import Connection, Engine, text
 
@@ -69,12 +70,15 @@ def _set_all(gauge: Gauge, labels: tuple[str, ...], found: Mapping[str, int]) ->
         gauge.labels(label).set(found.get(label, 0))
 
 
-def keep_measuring(engine: Engine, client: redis.Redis, stop: threading.Event) -> threading.Thread:
+def keep_measuring(
+    engine: Engine, client: redis.Redis, stop: threading.Event, progress: Progress
+) -> threading.Thread:
     """Measure in a thread of its own until `stop`; what cannot be measured keeps its last value."""
 
     def work() -> None:
         pools: list[str] = []
         while not stop.is_set():
+            progress.touch()
             try:
                 with engine.connect() as connection:
                     pools = measure_database(connection)

@@ -1,6 +1,8 @@
-"""Whether a loop still turns: what /livez asks."""
+"""Whether loops still turn: what /livez asks. A dependency that is away stops none of them."""
 
 from drover_shared.clock import Clock
+
+LIMIT_SECONDS = 120.0
 
 
 class StalledError(RuntimeError):
@@ -10,7 +12,7 @@ class StalledError(RuntimeError):
 class Progress:
     """A loop calls `touch` each time round, also when all it does is wait for a dependency."""
 
-    def __init__(self, clock: Clock, limit_seconds: float = 120.0) -> None:
+    def __init__(self, clock: Clock, limit_seconds: float = LIMIT_SECONDS) -> None:
         self._clock = clock
         self._limit = limit_seconds
         self._last = clock.monotonic()

@@ -13,7 +13,7 @@ from drover_shared.settings import HealthSettings
 from drover_shared.streams.failures import StopWorkerError
 from drover_shared.streams.group import ConsumerGroup, GroupSettings, consumer_name
 from drover_shared.streams.progress import Progress
-from drover_shared.streams.worker import StreamWorker, Work
+from drover_shared.streams.worker import StreamWorker, Turns, Work
 
 _T = TypeVar("_T")
 _log = get_logger("drover.streams")
@@ -28,12 +28,13 @@ def run_stream_service(
     checks: Mapping[str, Check],
 ) -> int:
     """Work off a stream until `stop`; answers probes meanwhile. Returns the exit status."""
-    progress = Progress(SystemClock())
+    clock = SystemClock()
+    turns = Turns(Progress(clock), Progress(clock))
     name = consumer_name()
-    server = serve_health(health, {**checks, "queue": _ping(client)}, progress.check)
+    server = serve_health(health, {**checks, "queue": _ping(client)}, turns.checks())
     _log.info("worker_started", stream=settings.stream, consumer=name)
     try:
-        StreamWorker(ConsumerGroup(client, settings, name), settings, work, stop, progress).run()
+        StreamWorker(ConsumerGroup(client, settings, name), settings, work, stop, turns).run()
     except StopWorkerError as error:
         _log.critical("worker_stopped", reason=str(error))
         return 1

@@ -3,11 +3,12 @@
 import queue
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from drover_shared import traces
+from drover_shared.health import Check
 from drover_shared.logging import get_logger
 from drover_shared.streams import metrics
 from drover_shared.streams.backoff import Backoff
@@ -34,6 +35,17 @@ class Work(Generic[Prepared]):
 
 
 @dataclass(frozen=True, slots=True)
+class Turns:
+    """The progress of a worker's two threads: either may hang while the other goes on."""
+
+    reading: Progress
+    committing: Progress
+
+    def checks(self) -> Mapping[str, Check]:
+        return {"reading": self.reading.check, "committing": self.committing.check}
+
+
+@dataclass(frozen=True, slots=True)
 class _Batch(Generic[Prepared]):
     entries: list[Entry]
     prepared: Prepared
@@ -48,14 +60,14 @@ class StreamWorker(Generic[Prepared]):
         settings: GroupSettings,
         work: Work[Prepared],
         stop: threading.Event,
-        progress: Progress,
+        turns: Turns,
     ) -> None:
         self._group = group
         self._stream = settings.stream
         self._claim_seconds = settings.claim_idle_ms / 2000
         self._work = work
         self._stop = stop
-        self.progress = progress
+        self._turns = turns
         self._batches: queue.Queue[_Batch[Prepared]] = queue.Queue(maxsize=1)
         self._in_hand: set[bytes] = set()
         self._due = {"claim": 0.0, "forget": time.monotonic() + _FORGET_SECONDS}
@@ -75,6 +87,7 @@ class StreamWorker(Generic[Prepared]):
     def _read_all(self) -> None:
         backoff = Backoff()
         while not self._stop.is_set():
+            self._turns.reading.touch()
             try:
                 entries = self._next_entries()
                 batch = _Batch(entries, self._work.prepare(entries)) if entries else None
@@ -111,6 +124,7 @@ class StreamWorker(Generic[Prepared]):
     def _hand_over(self, batch: _Batch[Prepared]) -> None:
         self._in_hand.update(entry.id for entry in batch.entries)
         while not self._stop.is_set():
+            self._turns.reading.touch()
             try:
                 self._batches.put(batch, timeout=_WAIT_SECONDS)
             except queue.Full:
@@ -121,7 +135,7 @@ class StreamWorker(Generic[Prepared]):
 
     def _commit_all(self, reader: threading.Thread) -> None:
         while True:
-            self.progress.touch()
+            self._turns.committing.touch()
             try:
                 batch = self._batches.get(timeout=_WAIT_SECONDS)
             except queue.Empty:
@@ -137,7 +151,7 @@ class StreamWorker(Generic[Prepared]):
         """Try until it works, at least once; False where `stop` came before success."""
         backoff = Backoff()
         while True:
-            self.progress.touch()
+            self._turns.committing.touch()
             started = time.monotonic()
             try:
                 action()

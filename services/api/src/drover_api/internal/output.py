@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 import redis
+from drover_shared import traces
 from drover_shared.db.models import JobRun
 from drover_shared.domain.errors import FieldError, InfrastructureError, InvalidError, TooLargeError
 from drover_shared.messages.streams import (
@@ -48,6 +49,9 @@ def decoded(body: str) -> bytes:
 
 
 def _add(client: "redis.Redis", stream: str, fields: dict[bytes, bytes]) -> None:
+    """The request's span goes along, as an executor's does that reaches the queue itself."""
+    if (trace := traces.current()) is not None:
+        fields = {**fields, traces.HEADER.encode(): trace.encode()}
     try:
         if client.xlen(stream) >= STREAM_LIMIT:
             raise InfrastructureError(f"stream {stream} is full")

@@ -7,14 +7,18 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from typing import Any, TypeVar
 
+from drover_api.live.turning import Turning
+
 T = TypeVar("T")
 CLOSE_SECONDS = 5.0
+_PULSE_SECONDS = 1.0
 
 
 class LiveLoop:
     """Runs coroutines beside the request threads. `call` asks a database or a store, in few threads."""
 
-    def __init__(self, threads: int) -> None:
+    def __init__(self, threads: int, turning: Turning) -> None:
+        self._turning = turning
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="live-read")
         self._lock = threading.Lock()
         self._closed = False
@@ -74,7 +78,8 @@ class LiveLoop:
                 raise RuntimeError("the loop of live readers is closed")
             if self._loop is None:
                 self._loop = asyncio.new_event_loop()
-                self._thread = threading.Thread(target=_turn, args=(self._loop,), name="live", daemon=True)
+                arguments = (self._loop, self._turning)
+                self._thread = threading.Thread(target=_turn, args=arguments, name="live", daemon=True)
                 self._thread.start()
             return self._loop
 
@@ -87,12 +92,20 @@ async def _close(stream: AsyncGenerator[bytes, None]) -> None:
     await stream.aclose()
 
 
-def _turn(loop: asyncio.AbstractEventLoop) -> None:
+def _turn(loop: asyncio.AbstractEventLoop, turning: Turning) -> None:
     """Until it is stopped; then every task is cancelled, so that sockets and connections are let go."""
     asyncio.set_event_loop(loop)
+
+    def pulse() -> None:
+        turning.loop.touch()
+        loop.call_later(_PULSE_SECONDS, pulse)
+
+    pulse()
+    turning.loop_runs = True
     try:
         loop.run_forever()
     finally:
+        turning.loop_runs = False
         tasks = asyncio.all_tasks(loop)
         for task in tasks:
             task.cancel()

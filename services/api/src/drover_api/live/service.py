@@ -16,6 +16,7 @@ from drover_api.live.loop import LiveLoop
 from drover_api.live.readers import Guard, Places
 from drover_api.live.shared_reads import SharedReads
 from drover_api.live.sockets import drive
+from drover_api.live.turning import Turning
 
 READ_THREADS = 4  # of the database and the object store, for all readers together
 DOWNLOAD_THREADS = 4
@@ -26,9 +27,14 @@ class Live:
     """`close` ends every stream."""
 
     def __init__(
-        self, sessions: Callable[[], Session], client: "redis.Redis", places: int, recheck_seconds: float
+        self,
+        sessions: Callable[[], Session],
+        client: "redis.Redis",
+        places: int,
+        recheck_seconds: float,
+        turning: Turning,
     ) -> None:
-        self.loop = LiveLoop(READ_THREADS)
+        self.loop = LiveLoop(READ_THREADS, turning)
         self.bells = Bells(client)
         self.reads = SharedReads(self.loop)
         self.places = Places(places)

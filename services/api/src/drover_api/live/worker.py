@@ -5,10 +5,16 @@ import socket
 import threading
 from typing import Any
 
+from drover_shared.logging import get_logger
+from drover_shared.streams.progress import StalledError
 from gunicorn.workers.gthread import ThreadWorker
+
+from drover_api.deps import EXTENSION
+from drover_api.live.turning import Turning
 
 _HTTP_1_1 = (1, 1)
 _current = threading.local()
+_log = get_logger("drover.api")
 
 
 class Connection:
@@ -49,11 +55,33 @@ def current_connection() -> Connection | None:
 
 
 class LiveWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
-    """Knows, in each thread, the connection that is served."""
+    """Knows, in each thread, the connection that is served; its heartbeat tells of progress."""
+
+    turning: Turning | None = None  # until the application is loaded
+    _stalled = False
+
+    def load_wsgi(self) -> None:
+        super().load_wsgi()
+        self.turning = self.wsgi.extensions[EXTENSION].turning
+
+    def notify(self) -> None:
+        """A worker that gunicorn's master does not hear of for `timeout` seconds is killed and replaced."""
+        try:
+            if self.turning is not None:
+                self.turning.check()
+        except StalledError as error:
+            if not self._stalled:
+                _log.critical("worker_stalled", reason=str(error))
+            self._stalled = True
+        else:
+            self._stalled = False
+            super().notify()
 
     def handle_request(self, req: Any, conn: Any) -> Any:
         _current.connection = None if conn.is_http2 else Connection(req, conn)
+        assert self.turning is not None  # noqa: S101 - nothing is served before the application is loaded
         try:
-            return super().handle_request(req, conn)
+            with self.turning.request():
+                return super().handle_request(req, conn)
         finally:
             _current.connection = None
