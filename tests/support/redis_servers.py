@@ -23,6 +23,7 @@ class RedisServers:
     folder: Path
     password: str = field(default_factory=lambda: secrets.token_hex(12), repr=False)
     _children: dict[str, Child] = field(default_factory=dict)
+    ports: dict[str, int] = field(default_factory=dict)
     _ports: set[int] = field(default_factory=set)
 
     def port(self) -> int:
@@ -38,6 +39,16 @@ class RedisServers:
         binary = shutil.which("redis-server") or shutil.which("valkey-server") or valkey_binary()
         command = [binary, str(config), *arguments]
         self._children[name] = Child(Program(name, command, self.folder / f"{name}.log", cwd=home))
+
+    def wait_for(self, name: str) -> None:
+        """Until it answers."""
+        eventually(f"{name} answers", lambda: self._answers(name), 30)
+
+    def _answers(self, name: str) -> bool:
+        try:
+            return bool(self.client(name).ping())
+        except redis.RedisError:
+            return False
 
     def kill(self, name: str) -> None:
         self._children[name].kill()

@@ -155,6 +155,7 @@ def redis(data: Path, port: int, password: str, log: Path) -> Server:
     lines += redis_users(password)
     lines += [
         "appendfsync everysec",
+        "maxmemory 2gb",
         "maxmemory-policy noeviction",
         'save ""',
         "databases 512",

@@ -25,6 +25,7 @@ EVENTS_TYPE = "events.batch"
 LOG_TYPE = "log.chunk"
 VERSION = 1
 
+STREAM_LIMIT = 2_000  # entries that may wait; whoever would add more keeps its output and comes again
 MAX_BATCH_BYTES = 512 * 1024  # an executor cuts a batch before it grows beyond this
 MAX_EVENT_BYTES = 256 * 1024  # an event's data over this is cut, with data.truncated = true
 MAX_SNIPPET_CHARS = 4096

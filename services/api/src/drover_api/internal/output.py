@@ -14,13 +14,12 @@ from drover_shared.messages.streams import (
     LOGS_STREAM,
     MAX_BATCH_BYTES,
     MAX_CHUNK_BYTES,
+    STREAM_LIMIT,
     EventBatch,
     LogChunk,
     encode_chunk,
     encode_events,
 )
-
-STREAM_LIMIT = 10_000  # entries that may wait; beyond it the executor keeps its output and comes again
 
 
 def put_events(client: "redis.Redis", run: JobRun, token: str, events: Sequence[Mapping[str, Any]]) -> None:

@@ -12,6 +12,7 @@ from drover_shared.messages.streams import (
     EVENTS_STREAM,
     LOGS_GROUP,
     LOGS_STREAM,
+    STREAM_LIMIT,
     EventBatch,
     LogChunk,
     encode_chunk,
@@ -25,8 +26,6 @@ from drover_executor.client.errors import NotOursError, RefusedError, Unavailabl
 from drover_executor.client.run_api import Claim, RunApi
 from drover_executor.shipping.ledger import Sent
 
-EVENTS_LIMIT = 5_000  # entries that may wait in the stream before executors hold their output back
-LOGS_LIMIT = 2_000
 GROUPS = {EVENTS_STREAM: EVENTS_GROUP, LOGS_STREAM: LOGS_GROUP}
 _LENGTH_SECONDS = 0.5  # how long a look at the length is good for
 _SOCKET_SECONDS = 3.0
@@ -79,11 +78,11 @@ class RedisSink:
     def events(self, batch: Sequence[bytes]) -> bytes | None:
         events = cast("Sequence[Mapping[str, Any]]", [orjson.Fragment(event) for event in batch])
         message = EventBatch(self._claim.run_id, self._job_id, self._claim.stream_token, events)
-        return self._add(EVENTS_STREAM, EVENTS_LIMIT, encode_events(message))
+        return self._add(EVENTS_STREAM, encode_events(message))
 
     def chunk(self, seq: int, offset: int, data: bytes) -> bytes | None:
         message = LogChunk(self._claim.run_id, self._job_id, self._claim.stream_token, seq, offset, data)
-        return self._add(LOGS_STREAM, LOGS_LIMIT, encode_chunk(message))
+        return self._add(LOGS_STREAM, encode_chunk(message))
 
     def waiting(self, stream: str, suspects: Iterable[Sent]) -> set[bytes]:
         """Not by reading them: an entry holds its run's token, and Redis keeps executors from reading any."""
@@ -118,9 +117,9 @@ class RedisSink:
         last = _order(group["last-delivered-id"])
         return {entry for entry in entries if _order(entry) > last}
 
-    def _add(self, stream: str, limit: int, fields: dict[bytes, bytes]) -> bytes | None:
+    def _add(self, stream: str, fields: dict[bytes, bytes]) -> bytes | None:
         try:
-            if self._length(stream) >= limit:
+            if self._length(stream) >= STREAM_LIMIT:
                 raise SinkUnavailableError(f"{stream} is full")
             if (trace := traces.current()) is not None:
                 fields = {**fields, b"traceparent": trace.encode()}
