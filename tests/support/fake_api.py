@@ -44,6 +44,8 @@ class FakeRun:
     stream_token: str = ""
     revision: str | None = None
     finish: dict[str, Any] | None = None
+    facts: dict[str, Any] = field(default_factory=dict)  # that it is given
+    kept: dict[str, Any] = field(default_factory=dict)  # that it handed in; None: cleared
     complete: bool = False
     beats: int = 0
     events: dict[int, dict[str, Any]] = field(default_factory=dict)
@@ -313,6 +315,8 @@ class _Handler(BaseHTTPRequestHandler):
             run.refused += 1
             self.api.changed.notify_all()
             raise ProblemError(410, "the attempt is over")
+        if what.startswith("facts"):
+            return self._facts(run, what.partition("after=")[2], body)
         if what.startswith("credentials/"):
             return self._credential(run, int(what.removeprefix("credentials/")))
         answer: Callable[[FakeRun, dict[str, Any]], tuple[int, Any]] = getattr(
@@ -343,6 +347,16 @@ class _Handler(BaseHTTPRequestHandler):
         if credential_id not in run.credentials:
             raise ProblemError(404, "This run uses no such credential.")
         return 200, {"injectors": {}, **run.credentials[credential_id], "id": credential_id}
+
+    def _facts(self, run: FakeRun, after: str, body: dict[str, Any]) -> tuple[int, Any]:
+        """One host a page."""
+        for one in body.get("hosts", ()):
+            run.kept[one["host"]] = one["facts"]
+        if body:
+            return 200, {"kept": len(body["hosts"])}
+        left = [host for host in sorted(run.facts) if host > after]
+        items = [{"host": host, "facts": run.facts[host]} for host in left[:1]]
+        return 200, {"items": items, "next": left[0] if len(left) > 1 else None}
 
     def _stored(self, run: FakeRun, body: dict[str, Any]) -> dict[str, Any]:
         return {

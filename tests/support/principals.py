@@ -5,7 +5,7 @@ from itertools import count
 from typing import Any
 
 from drover_api.deps import Deps
-from drover_shared.db.models import Activity, Executor, Job, JobRun, Token, User
+from drover_shared.db.models import Activity, Executor, HostFacts, Job, JobRun, Token, User
 from drover_shared.ids import new_run_id, token_hash
 from flask import Flask
 from sqlalchemy import select
@@ -154,5 +154,7 @@ def _make_things(cast: Cast) -> None:
         ids["activity"] = db.scalars(
             select(Activity.id).where(Activity.resource_type == "inventory").limit(1)
         ).one()
+        for host in ("h1", str(ids["host"])):  # in a path a thing stands by its number
+            db.add(HostFacts(inventory_id=ids["inventory"], host=host, facts={}, bytes=2, job_id=1))
         db.flush()
         ids["executor"] = executor.id

@@ -123,6 +123,10 @@ TABLE: dict[str, Row] = {
     f"POST {INVENTORY}/hosts/bulk": Row(
         UPDATERS, SEES["inventory"], body=lambda _cast: {"hosts": [{"name": "h1"}]}
     ),
+    **{
+        f"GET {INVENTORY}/{path}": Row(SEES["inventory"])
+        for path in ("facts", "facts/<string:host>", "hosts/<id:host_id>/facts")
+    },
     **content("host", {"name": "h1"}),
     **content("group", {"name": "g1"}),
     **{
@@ -295,6 +299,7 @@ BODIES: dict[str, Any] = {
     "next": {"wait_seconds": 0},
     "claim": {"executor_id": 1},
     "start": {},
+    "facts": {"hosts": []},
     "events": {"token": "x", "events": []},
     "log-chunks": {"token": "x", "seq": 0, "offset": 0, "body": ""},
     "finish": {"state": "failed", "last_seq": 0, "log_chunks": 0, "log_bytes": 0, "log_sha256": "0" * 64},

@@ -52,6 +52,7 @@ def _beyond_the_specification(
         "untrusted_vars": job.untrusted_vars,
         "diff_mode": job.diff_mode,
         "become_enabled": job.become_enabled,
+        "use_fact_cache": job.use_fact_cache,
         "secret_vars": secret_vars,
         "traceparent": job.traceparent,
         "execution_environment_pull": environment.get("pull", "missing"),

@@ -8,7 +8,7 @@ from flask import Response, jsonify
 
 from drover_api.deps import deps
 from drover_api.http.unit import after_commit, session
-from drover_api.internal import attempts, credentials, executors, lifecycle, manifest, output
+from drover_api.internal import attempts, credentials, executors, facts, lifecycle, manifest, output
 from drover_api.internal.http import InternalBlueprint, given_token, lease_terms
 from drover_api.internal.schemas import (
     MAX_DETAIL,
@@ -18,8 +18,12 @@ from drover_api.internal.schemas import (
     ClaimedSchema,
     ClaimSchema,
     EventsSchema,
+    FactsPageSchema,
+    FactsQuery,
+    FactsSchema,
     FinishedSchema,
     FinishSchema,
+    KeptSchema,
     ManifestSchema,
     RunCredentialSchema,
     StartedSchema,
@@ -64,6 +68,24 @@ def get_run_credential(run_id: UUID, credential_id: int) -> dict[str, Any]:
     """All fields of one of the run's credentials, while the attempt is live; each read is audited"""
     run = attempts.live_run(session(), run_id, given_token())
     return credentials.credential(session(), run, credential_id, deps().vault.decrypt)
+
+
+@blp.get("/job-runs/<uuid:run_id>/facts")
+@blp.arguments(FactsQuery, location="query")
+@blp.response(HTTPStatus.OK, FactsPageSchema)
+def get_run_facts(args: dict[str, Any], run_id: UUID) -> dict[str, Any]:
+    """Facts that earlier jobs gathered, by host, a page at a time; none where the job does not use them"""
+    run = attempts.live_run(session(), run_id, given_token())
+    return facts.page(session(), run, args["after"])
+
+
+@blp.put("/job-runs/<uuid:run_id>/facts")
+@blp.arguments(FactsSchema)
+@blp.response(HTTPStatus.OK, KeptSchema)
+def put_run_facts(body: dict[str, Any], run_id: UUID) -> dict[str, int]:
+    """Keep facts that the run has gathered or cleared; before `finish`"""
+    run = attempts.live_run(session(), run_id, given_token())
+    return {"kept": facts.keep(session(), run, body["hosts"])}
 
 
 @blp.post("/job-runs/<uuid:run_id>/start")

@@ -3,6 +3,7 @@
 from typing import Any
 
 import marshmallow as ma
+from drover_shared.domain.facts import can_be_cached
 from drover_shared.domain.states import RunState
 from marshmallow import fields, validate, validates_schema
 
@@ -134,6 +135,35 @@ class FinishedSchema(Tolerant):
     missing_log = _ranges()
 
 
+class FactsQuery(ma.Schema):
+    after = text(0, 1024, load_default="", metadata={"description": "the `next` of the page before"})
+
+
+def _can_be_cached(host: str) -> None:
+    if not can_be_cached(host):
+        raise ma.ValidationError("Could not be the name of a file.")
+
+
+class RunFactsSchema(Tolerant):
+    host = fields.String(required=True, validate=_can_be_cached)
+    facts = JsonObject(required=True, allow_none=True)
+
+
+class FactsSchema(Tolerant):
+    """`facts` null: the playbook cleared them."""
+
+    hosts = fields.List(fields.Nested(RunFactsSchema), required=True)
+
+
+class KeptSchema(Tolerant):
+    kept = fields.Integer()
+
+
+class FactsPageSchema(Tolerant):
+    items = fields.List(fields.Nested(RunFactsSchema))
+    next = fields.String(allow_none=True)
+
+
 class ManifestSchema(Tolerant):
     """Specification 7.1."""
 
@@ -157,6 +187,7 @@ class ManifestSchema(Tolerant):
     start_at_task = fields.String(allow_none=True)
     diff_mode = fields.Boolean()
     become_enabled = fields.Boolean()
+    use_fact_cache = fields.Boolean()
     secret_vars = fields.List(fields.String())
     untrusted_vars = fields.List(fields.String())
     traceparent = fields.String(allow_none=True)

@@ -112,6 +112,8 @@ def _settings(command: LaunchCommand, template: JobTemplate) -> dict[str, Any]:
     own = (
         "playbook",
         "start_at_task",
+        "use_fact_cache",
+        "fact_cache_timeout_seconds",
         "allow_simultaneous",
         "max_attempts",
         "retry_on",

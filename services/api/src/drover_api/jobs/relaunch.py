@@ -47,6 +47,8 @@ _FROZEN = (
     "verbosity",
     "diff_mode",
     "become_enabled",
+    "use_fact_cache",
+    "fact_cache_timeout_seconds",
     "allow_simultaneous",
     "max_attempts",
     "retry_on",

@@ -178,6 +178,8 @@ class JobDetailSchema(JobSchema):
     skip_tags = fields.List(fields.String())
     diff_mode = fields.Boolean()
     become_enabled = fields.Boolean()
+    use_fact_cache = fields.Boolean()
+    fact_cache_timeout_seconds = fields.Integer()
     max_attempts = fields.Integer()
     retry_on = fields.List(fields.String(validate=validate.OneOf([str(end) for end in RetryOn])))
     retry_hosts = fields.String(validate=validate.OneOf(HOSTS))

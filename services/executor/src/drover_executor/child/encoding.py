@@ -14,18 +14,19 @@ _INT_LIMIT = 2**63
 
 def encoded(event: dict[str, Any]) -> bytes:
     """The event as a line without its newline; data over `MAX_EVENT_BYTES` is cut and says `truncated`."""
-    line = _dumps(event)
+    line = dumps(event)
     if len(line) <= MAX_EVENT_BYTES:
         return line
     data = event["data"]
     for cut in (_cut(data, 0), {key: data[key] for key in ("changed", "ignored", "rc") if key in data}):
-        line = _dumps({**event, "data": {**cut, "truncated": True}})
+        line = dumps({**event, "data": {**cut, "truncated": True}})
         if len(line) <= MAX_EVENT_BYTES - _ENVELOPE_BYTES:
             break
     return line
 
 
-def _dumps(value: Any) -> bytes:
+def dumps(value: Any) -> bytes:
+    """JSON of whatever Ansible or a module made; what JSON cannot carry is made readable."""
     try:
         return orjson.dumps(value, option=orjson.OPT_NON_STR_KEYS)
     except TypeError:

@@ -27,6 +27,7 @@ class ChildSpec:
     reserve_bytes: int = 0  # free space on the spool's disk that output must leave
     output: str | None = None  # a named pipe that the command writes to; None for its standard output
     max_output_bytes: int = 0  # of the log and the events; it is ended when it prints more; 0 is no limit
+    facts_dir: str | None = None  # Ansible's fact cache, where what is in it at the end is wanted
     end_command: list[str] = field(default_factory=list)  # ends what is not below this process: a container
 
     def write(self, folder: Path) -> None:

@@ -1,5 +1,6 @@
 """The worker of one run: takes its spec, runs the playbook, writes the result."""
 
+import contextlib
 import os
 from functools import partial
 from pathlib import Path
@@ -8,6 +9,7 @@ from drover_shared.masking import Masker
 
 from drover_executor.child import tree
 from drover_executor.child.agent import KeyRefusedError, start_agent
+from drover_executor.child.facts import FACTS, FactFolder
 from drover_executor.child.line import Line
 from drover_executor.child.playbook import CANCEL, KILL, GuardGoneError, Playbook
 from drover_executor.child.recorder import Recorder
@@ -25,7 +27,9 @@ def work(folder: Path, listener: int, guards_life: int) -> int:
     except KeyRefusedError as error:
         ChildResult(1, started=False, stopped="", last_error="", key_refused=str(error)).write(folder)
         return 1
-    recorder = Recorder(folder / SPOOL, Path(spec.events_dir), Masker(spec.secrets))
+    masker = Masker(spec.secrets)
+    recorder = Recorder(folder / SPOOL, Path(spec.events_dir), masker)
+    facts = None if spec.facts_dir is None else FactFolder(Path(spec.facts_dir))
     room = partial(has_room, folder, spec.reserve_bytes)
     playbook = Playbook(spec, recorder, Line(listener), guards_life, room)
     try:
@@ -36,6 +40,9 @@ def work(folder: Path, listener: int, guards_life: int) -> int:
         recorder.feed(f"{error}\n".encode())
         rc = _CANNOT_START
     recorder.close(rc, _status(rc, playbook.stopped))
+    if facts is not None:
+        with contextlib.suppress(OSError):  # no room: the job is worth more than its cache
+            facts.collect(folder / FACTS, masker)
     ended = ChildResult(
         rc, recorder.started, playbook.stopped, recorder.last_error, artifacts=recorder.artifacts
     )

@@ -4,6 +4,7 @@ import base64
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import quote
 from uuid import UUID
 
 import orjson
@@ -13,6 +14,7 @@ from drover_executor.lease_clock import lease_clock
 
 Ranges = list[tuple[int, int]]
 _SECRET_SECONDS = 15.0
+_FACTS_SECONDS = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +84,15 @@ class RunApi:
 
     def credential(self, credential_id: int) -> dict[str, Any]:
         return self._call("GET", f"credentials/{credential_id}", seconds=_SECRET_SECONDS).body
+
+    def facts(self, after: str) -> dict[str, Any]:
+        """A page of what earlier jobs gathered: hosts whose names come behind `after`."""
+        return self._call("GET", f"facts?after={quote(after, safe='')}", seconds=_FACTS_SECONDS).body
+
+    def keep_facts(self, hosts: list[bytes]) -> None:
+        """Hosts with their facts, each as JSON."""
+        body = {"hosts": [orjson.Fragment(host) for host in hosts]}
+        self._call("PUT", "facts", body, seconds=_FACTS_SECONDS)
 
     def start(self, revision: str | None) -> str:
         """Returns what is asked of the run: none, graceful or kill."""

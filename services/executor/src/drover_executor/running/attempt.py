@@ -15,6 +15,7 @@ from drover_executor.client.run_api import Outcome, RunApi
 from drover_executor.failures import AbandonedError, CanceledError, RunFailedError
 from drover_executor.lease_clock import lease_clock
 from drover_executor.project.contents import contents
+from drover_executor.running import facts
 from drover_executor.running.control import Control
 from drover_executor.running.finish import Finisher
 from drover_executor.running.keeper import Keeper
@@ -91,6 +92,7 @@ class Attempt:
     def _end(self, outcome: Outcome, shipper: Shipper) -> None:
         self._space.forget_secrets()
         self._note(outcome=outcome)
+        facts.hand_in(self._space, self._api, self._control)
         finisher = Finisher(self._api, self._control, shipper, self._space.folder, self._reported)
         complete = finisher.finish(outcome)
         metrics.ENDED.labels(str(outcome.state)).inc()
@@ -118,6 +120,8 @@ class Attempt:
         if manifest.get("kind") == JobKind.PROJECT_SYNC:
             return self._sync(manifest)
         check = self._control.check
+        if manifest.get("use_fact_cache"):
+            facts.load(self._space, lambda after: self._answered(lambda: self._api.facts(after)))
         spec, revision = self._preparation.prepare(self._space, manifest, self._credential, check)
         cancel = self._answered(lambda: self._api.start(revision))
         self._control.ask_cancel(cancel)

@@ -15,6 +15,7 @@ from drover_executor.child.spec import ChildSpec
 from drover_executor.failures import RunFailedError
 from drover_executor.project.ansible_cfg import configured, configured_paths
 from drover_executor.project.checkout import ProjectSource, playbook_in
+from drover_executor.running import facts
 from drover_executor.running.credentials import Injected
 from drover_executor.running.environment import playbook_environment
 from drover_executor.running.variables import variables_file
@@ -59,17 +60,19 @@ def child_spec(prepared: Prepared) -> ChildSpec:
     )
     config.prepare()
     base = playbook_environment(space, injected.env)
+    cache = facts.cache_environment(space) if manifest.get("use_fact_cache") else {}
     agent = {"SSH_AUTH_SOCK": str(space.sockets / "agent")} if injected.agent_keys else {}
     return ChildSpec(
         command=[str(word) for word in config.command],
         cwd=str(space.project),
-        env=base | dict(prepared.paths) | _runners_own(config.env, space.project) | agent,
+        env=base | dict(prepared.paths) | _runners_own(config.env, space.project) | agent | cache,
         secrets=[*injected.secrets, *_secret_vars(manifest)],
         events_dir=str(Path(config.artifact_dir) / "job_events"),
         grace_seconds=GRACE_SECONDS,
         max_output_bytes=prepared.max_output_bytes,
         agent_socket=agent.get("SSH_AUTH_SOCK"),
         agent_keys=injected.agent_keys,
+        facts_dir=cache.get("ANSIBLE_CACHE_PLUGIN_CONNECTION"),
         reserve_bytes=space.reserve_bytes,
     )
 

@@ -18,6 +18,7 @@ from drover_shared.db.models.inventory import (
     GroupChild,
     GroupHost,
     Host,
+    HostFacts,
     Inventory,
     InventorySnapshot,
 )
@@ -56,6 +57,7 @@ __all__ = [
     "GroupChild",
     "GroupHost",
     "Host",
+    "HostFacts",
     "IdempotencyKey",
     "Inventory",
     "InventorySnapshot",

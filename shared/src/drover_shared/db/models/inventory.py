@@ -78,6 +78,24 @@ class GroupChild(Base):
     )
 
 
+class HostFacts(Base):
+    """What a job gathered of a host, for later jobs of the same inventory.
+
+    By name, for the hosts of an `scm` inventory are nowhere else. Triggers of `hosts` remove those of a host
+    that is deleted or renamed.
+    """
+
+    __tablename__ = "host_facts"
+    inventory_id: Mapped[int] = mapped_column(
+        ForeignKey("inventories.id", ondelete="CASCADE"), primary_key=True, autoincrement=False
+    )
+    host: Mapped[str] = mapped_column(primary_key=True)
+    facts: Mapped[JsonObject]
+    bytes: Mapped[int] = mapped_column(Integer)  # as JSON
+    job_id: Mapped[int]  # no reference: they outlive their job
+    gathered_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
 class InventorySnapshot(Base):
     """What a launch froze, shared by all launches of the same version: {mode, content, path, …} of 7.1."""
 

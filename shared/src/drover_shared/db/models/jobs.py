@@ -140,6 +140,8 @@ class Job(Base):
     verbosity: Mapped[int] = mapped_column(Integer, server_default="0")
     diff_mode: Mapped[bool] = mapped_column(server_default=false())
     become_enabled: Mapped[bool] = mapped_column(server_default=false())
+    use_fact_cache: Mapped[bool] = mapped_column(server_default=false())
+    fact_cache_timeout_seconds: Mapped[int] = mapped_column(Integer, server_default="0")
     allow_simultaneous: Mapped[bool] = mapped_column(server_default=false())
     max_attempts: Mapped[int] = mapped_column(Integer, server_default="3")
     retry_on: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default="{lost}")

@@ -152,6 +152,8 @@ class JobTemplate(Stamped, Base):
     start_timeout_seconds: Mapped[int] = mapped_column(Integer, server_default="3600")
     diff_mode: Mapped[bool] = mapped_column(server_default=false())
     become_enabled: Mapped[bool] = mapped_column(server_default=false())
+    use_fact_cache: Mapped[bool] = mapped_column(server_default=false())
+    fact_cache_timeout_seconds: Mapped[int] = mapped_column(Integer, server_default="0")  # 0: never too old
     ask: Mapped[Texts]  # the names of the fields with ask_<name>_on_launch
     survey: Mapped[Any | None] = mapped_column(JSONB)
     allow_simultaneous: Mapped[bool] = mapped_column(server_default=false())

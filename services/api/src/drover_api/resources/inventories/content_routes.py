@@ -11,9 +11,15 @@ from drover_api.http.etags import detail
 from drover_api.http.fields import instance
 from drover_api.http.pages import page_schema
 from drover_api.http.unit import session
-from drover_api.resources.inventories import content
+from drover_api.resources.inventories import content, facts
 from drover_api.resources.inventories.bulk import add_hosts
-from drover_api.resources.inventories.schemas import BulkHostsSchema, BulkResultSchema
+from drover_api.resources.inventories.schemas import (
+    BulkHostsSchema,
+    BulkResultSchema,
+    FactsQuery,
+    HostFactsSchema,
+    KeptFactsSchema,
+)
 from drover_api.resources.routes import ETAG, IF_MATCH, json_request, named_view, patch_request
 
 _HOSTS = "/inventories/<id:inventory_id>/hosts"
@@ -26,6 +32,7 @@ def add_to(blp: PublicBlueprint) -> None:
     _add_content(blp, content.Hosts, "host", _HOSTS)
     _add_content(blp, content.Groups, "group", _GROUPS)
     _add_memberships(blp)
+    _add_facts(blp)
 
 
 def _add_bulk(blp: PublicBlueprint) -> None:
@@ -109,3 +116,26 @@ def _add_memberships(blp: PublicBlueprint) -> None:
     def remove_group_from_group(inventory_id: int, group_id: int, child_id: int) -> None:
         """Take a group out of a group"""
         content.unlink(session(), current_principal(), inventory_id, group_id, child_id=child_id)
+
+
+def _add_facts(blp: PublicBlueprint) -> None:
+    @blp.get("/inventories/<id:inventory_id>/facts")
+    @blp.arguments(FactsQuery, location="query")
+    @blp.response(200, page_schema(KeptFactsSchema))
+    def list_facts(args: dict[str, Any], inventory_id: int) -> dict[str, Any]:
+        """List the hosts of which jobs have kept facts (use_fact_cache of a job template)"""
+        return facts.page(session(), current_principal(), inventory_id, args)
+
+    @blp.get("/inventories/<id:inventory_id>/facts/<string:host>")
+    @blp.response(200, HostFactsSchema)
+    def get_facts(inventory_id: int, host: str) -> Response:
+        """Read the facts kept of a host, by its name"""
+        found = facts.of_name(session(), current_principal(), inventory_id, host)
+        return detail(instance(HostFactsSchema), found)
+
+    @blp.get(f"{_HOSTS}/<id:host_id>/facts")
+    @blp.response(200, HostFactsSchema)
+    def get_host_facts(inventory_id: int, host_id: int) -> Response:
+        """Read the facts kept of a host"""
+        found = facts.of_host(session(), current_principal(), inventory_id, host_id)
+        return detail(instance(HostFactsSchema), found)

@@ -6,7 +6,16 @@ import re
 import marshmallow as ma
 from marshmallow import fields, validate
 
-from drover_api.http.fields import MAX_INT, JsonObject, Schema, StrictBoolean, identifier, integer, text
+from drover_api.http.fields import (
+    MAX_INT,
+    JsonObject,
+    Schema,
+    StrictBoolean,
+    Timestamp,
+    identifier,
+    integer,
+    text,
+)
 from drover_api.http.pages import NameQuery, QueryBoolean, QueryInteger
 from drover_api.resources.common import OwnedBody, StampedOut, description
 
@@ -134,6 +143,21 @@ class HostSchema(StampedOut):
 class HostQuery(NameQuery):
     enabled = QueryBoolean()
     group_id = QueryInteger(metadata={"description": "Only direct members of this group"})
+
+
+class KeptFactsSchema(Schema):
+    host = fields.String()
+    job_id = fields.Integer(metadata={"description": "The job that gathered them"})
+    gathered_at = Timestamp()
+    bytes = fields.Integer(metadata={"description": "Their size as JSON"})
+
+
+class HostFactsSchema(KeptFactsSchema):
+    facts = JsonObject()
+
+
+class FactsQuery(NameQuery):
+    name = fields.String(metadata={"description": "Case-insensitive part of the host's name"})
 
 
 class BulkHostSchema(HostBodySchema):

@@ -99,6 +99,13 @@ class _BodyBase(NamedBody):
     )
     diff_mode = StrictBoolean(load_default=False)
     become_enabled = StrictBoolean(load_default=False)
+    use_fact_cache = StrictBoolean(
+        load_default=False,
+        metadata={"description": "give jobs the facts that earlier ones gathered, and keep what they gather"},
+    )
+    fact_cache_timeout_seconds = integer(
+        0, MAX_INT, load_default=0, metadata={"description": "older facts are not given; 0: no limit"}
+    )
     survey = fields.Nested(SurveySchema, allow_none=True, load_default=None)
     allow_simultaneous = StrictBoolean(load_default=False)
     max_simultaneous = integer(
@@ -164,6 +171,8 @@ class _OutBase(Schema):
     start_timeout_seconds = fields.Integer()
     diff_mode = fields.Boolean()
     become_enabled = fields.Boolean()
+    use_fact_cache = fields.Boolean()
+    fact_cache_timeout_seconds = fields.Integer()
     survey = fields.Nested(SurveySchema, allow_none=True)
     allow_simultaneous = fields.Boolean()
     max_simultaneous = fields.Integer()
