@@ -6,10 +6,14 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from drover_api.access.throttle import MAX_FAILURES
+import pytest
+from drover_api.access.throttle import MAX_FAILURES, WINDOW_SECONDS, LoginThrottle
 from drover_api.app import create_app
 from drover_api.deps import Deps
 from drover_api.http.limits import MAX_BODY_BYTES
+from drover_shared.clock import SystemClock
+from drover_shared.domain.errors import ThrottledError
+from drover_shared.queue import quick_client
 from flask import Flask
 from support.api import ADMIN_PASSWORD, Api, token_for
 
@@ -56,6 +60,20 @@ def test_guessing_passwords_is_slowed_down(api_app: Flask) -> None:
     assert throttled.status_code == 429
     assert 0 < int(throttled.headers["Retry-After"]) <= 61
     assert login(api_app, user="somebody-else").status_code == 401
+
+
+def test_guesses_are_counted_by_all_processes_together(redis_url: str) -> None:
+    one, other = (LoginThrottle(SystemClock(), quick_client(redis_url)) for _ in range(2))
+    guessed, elsewhere = ("admin", "192.0.2.1"), ("admin", "192.0.2.2")
+    for _ in range(MAX_FAILURES):
+        other.check(guessed)
+        one.failed(guessed)
+    with pytest.raises(ThrottledError) as refused:
+        other.check(guessed)
+    assert 0 < refused.value.retry_after <= WINDOW_SECONDS + 1
+    other.check(elsewhere)
+    one.succeeded(guessed)
+    other.check(guessed)
 
 
 def test_guesses_behind_a_proxy_lock_out_nobody_else(api_deps: Deps) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from drover_api.deps import Deps
-from drover_shared.db.models import Job, JobTemplate
+from drover_shared.db.models import ExecutionEnvironment, Job, JobTemplate, Organization, Project
 from flask import Flask
 from sqlalchemy import func, select
 from support.api import Api, token_for
@@ -136,6 +136,23 @@ class TestDeprecatedEnvironment:
 def test_the_environment_falls_back_to_the_managed_default(admin: Api, api_deps: Deps, world: World) -> None:
     change_template(api_deps, world, execution_environment_id=None)
     assert launched(admin, world)["execution_environment_id"] not in (None, world.environment_id)
+
+
+def test_the_environment_is_the_organizations_where_template_and_project_name_none(
+    admin: Api, api_deps: Deps, world: World
+) -> None:
+    change_template(api_deps, world, execution_environment_id=None)
+    with api_deps.sessions.begin() as db:
+        own = ExecutionEnvironment(
+            name="Own", image="registry.example.com/own:1", organization_id=world.organization_id
+        )
+        db.add(own)
+        db.flush()
+        db.get_one(Organization, world.organization_id).execution_environment_id = own.id
+    assert launched(admin, world)["execution_environment_id"] == own.id
+    with api_deps.sessions.begin() as db:
+        db.get_one(Project, world.project_id).execution_environment_id = world.environment_id
+    assert launched(admin, world)["execution_environment_id"] == world.environment_id
 
 
 def test_a_template_without_inventory_needs_one(admin: Api, api_deps: Deps, world: World) -> None:

@@ -11,6 +11,7 @@ from drover_api.crypto import Vault
 from drover_api.resources.projects.service import git_url_fault
 from drover_shared.clock import FakeClock
 from drover_shared.domain.errors import InfrastructureError, ThrottledError
+from drover_shared.queue import quick_client
 from drover_shared.settings import SettingsError
 
 
@@ -48,7 +49,7 @@ def test_passwords_are_argon2id() -> None:
 
 def test_failures_are_counted_in_a_window() -> None:
     clock = FakeClock(datetime(2026, 1, 1, tzinfo=UTC))
-    throttle = LoginThrottle(clock)
+    throttle = LoginThrottle(clock, quick_client("redis://127.0.0.1:1/0"))  # where nobody answers
     clock.advance(1)
     guessed = ("admin", "10.0.0.1")
     for _ in range(MAX_FAILURES):

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from importlib import import_module
 from typing import Any
 
+from drover_shared.queue import quick_client
 from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
 
@@ -58,7 +59,7 @@ def create_app(deps: Deps) -> Flask:
     )
     app.json.sort_keys = False  # type: ignore[attr-defined]  # the default provider has it
     app.extensions[EXTENSION] = deps
-    app.extensions[THROTTLE_EXTENSION] = LoginThrottle(deps.clock)
+    app.extensions[THROTTLE_EXTENSION] = LoginThrottle(deps.clock, quick_client(deps.settings.redis_url))
     app.extensions[RATE_EXTENSION] = RateLimit(deps.clock, deps.settings.requests_per_second)
     app.url_map.converters["id"] = IdConverter
     app.url_map.strict_slashes = False
