@@ -1,6 +1,7 @@
 """Executors that run playbooks in containers: a real podman, and an image built here.
 
 Not in the default run: it takes root, podman and a minute or two. `./drover test tests/isolation`
+With DROVER_TEST_ENGINE=docker (and DOCKER_HOST) the executors use docker, for which podman builds the image.
 """
 
 import os
@@ -15,6 +16,7 @@ from support.executor_fixtures import StartExecutor, api, start_executor
 
 __all__ = ["StartExecutor", "api", "start_executor"]
 
+ENGINE = os.environ.get("DROVER_TEST_ENGINE", "podman")
 BASE, IMAGE = "localhost/drover-base", "localhost/drover-test-ee"
 # Limits that every kernel and container host grants, whatever the machine's own are.
 _CONTAINERS_CONF = """
@@ -33,10 +35,17 @@ ENV PATH=/opt/ee/bin:/usr/bin:/bin
 _MAKE_BASE = Path(__file__).parents[1] / "deploy/base.sh"
 
 
-def podman(*arguments: str, seconds: float = 60, text: str | None = None) -> str:
-    done = subprocess.run(
-        ["podman", *arguments], check=False, capture_output=True, text=True, timeout=seconds, input=text
-    )
+def podman(*arguments: str, seconds: float = 60) -> str:
+    return _run("podman", *arguments, seconds=seconds)
+
+
+def engine_of_executors(*arguments: str) -> str:
+    """A command of the engine under test."""
+    return _run(ENGINE, *arguments)
+
+
+def _run(*command: str, seconds: float = 60) -> str:
+    done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=seconds)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
@@ -50,7 +59,8 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     runtime = "crun" if shutil.which("crun") else "runc"
     conf.write_text(_CONTAINERS_CONF.format(runtime=runtime))
     os.environ["CONTAINERS_CONF"] = str(conf)
-    return {"CONTAINERS_CONF": str(conf)}
+    docker_host = {"DOCKER_HOST": os.environ["DOCKER_HOST"]} if "DOCKER_HOST" in os.environ else {}
+    return {"CONTAINERS_CONF": str(conf), "DROVER_EXECUTOR_ENGINE": ENGINE, **docker_host}
 
 
 @pytest.fixture(scope="session")
@@ -62,6 +72,9 @@ def image(engine: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> s
     recipe = folder / "Recipe"
     recipe.write_text(_RECIPE.format(version=version("ansible-core")))
     podman("build", "-q", "-t", IMAGE, "-f", str(recipe), str(folder), seconds=600)
+    if ENGINE != "podman":
+        podman("save", "-q", "-o", str(folder / "image.tar"), IMAGE, seconds=300)
+        engine_of_executors("load", "--quiet", "--input", str(folder / "image.tar"))
     return IMAGE
 
 

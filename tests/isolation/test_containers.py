@@ -13,7 +13,7 @@ import pytest
 from support.executor import ExecutorProcess, make_project, manifest, remaining
 from support.fake_api import FakeApi, FakeRun, wait_until
 
-from .conftest import StartExecutor, podman
+from .conftest import ENGINE, StartExecutor, engine_of_executors
 
 HOSTS = {
     "mode": "inline",
@@ -56,6 +56,7 @@ LOOKS = """
         printf %s "$CLOUD" | md5sum
         cat {{ file }} | md5sum
         ls /sys/class/net
+        cat /sys/fs/cgroup/cpu.max 2>/dev/null || cat /sys/fs/cgroup/cpu/cpu.cfs_quota_us
       failed_when: false
 """
 SLEEPS = """
@@ -68,14 +69,15 @@ SLEEPS = """
 
 
 def launch(executor: ExecutorProcess, project: Path, image: str, **changes: Any) -> FakeRun:
-    """`secrets` is {id: credential}; the rest changes the manifest."""
-    secrets = changes.pop("secrets", {})
+    """`secrets` is {id: credential}, `facts` what the run is given; the rest changes the manifest."""
+    secrets, facts = changes.pop("secrets", {}), changes.pop("facts", {})
     environment = {"execution_environment": {"id": 1, "image": image}, "inventory": HOSTS}
-    return executor.launch(FakeRun(manifest(project, **{**environment, **changes}), credentials=secrets))
+    task = manifest(project, **{**environment, **changes})
+    return executor.launch(FakeRun(task, credentials=secrets, facts=facts))
 
 
 def containers_of(run: FakeRun) -> list[str]:
-    return podman("ps", "--all", "--quiet", f"--filter=name=drover-{run.id}").split()
+    return engine_of_executors("ps", "--all", "--quiet", f"--filter=name=drover-{run.id}").split()
 
 
 def _comparable(log: bytes) -> bytes:
@@ -104,7 +106,7 @@ def test_output_is_byte_for_byte_the_same(
     assert _comparable(runs[0].log) == _comparable(runs[1].log)
     assert _shape(runs[0]) == _shape(runs[1])
     assert containers_of(runs[0]) == []
-    assert api.registrations[0]["isolation"].startswith("podman ")
+    assert api.registrations[0]["isolation"].startswith(f"{ENGINE} ")
     assert api.registrations[1]["isolation"] == "none"
     assert "playbooks_run_unisolated" in executor.log
 
@@ -121,18 +123,20 @@ def test_only_what_it_needs_is_in_reach(
         "files": {"template": SECRET},
     }
     run = launch(
-        start_isolated(),
+        start_isolated(DROVER_EXECUTOR_CPUS="0.5"),
         project,
         image,
         credentials=[{"id": 7, "type": "cloud", "name": ""}],
         secrets={7: {"type": "cloud", "inputs": {"secret": SECRET}, "injectors": injectors}},
     )
     api.wait(lambda: bool(run.of_type("TASK_STARTED")))
-    known = podman("inspect", f"drover-{run.id}")
+    known = engine_of_executors("inspect", f"drover-{run.id}")
     end = api.wait_end(run)
     assert end["state"] == "successful", run.log
     told = hashlib.md5(SECRET.encode(), usedforsecurity=False).hexdigest() + "  -"
-    assert run.of_type("TASK_OK")[0]["data"]["stdout_lines"] == [told, told, "lo"]
+    *lines, quota = run.of_type("TASK_OK")[0]["data"]["stdout_lines"]
+    assert lines == [told, told, "lo"]
+    assert quota.split()[0] == "50000"  # microseconds of each 100,000
     for line in SECRET.splitlines():
         assert line not in known
     assert containers_of(run) == []
@@ -201,6 +205,28 @@ def _children(run: FakeRun) -> list[int]:
             if b"drover_executor" in command and str(run.id).encode() in command:
                 found.append(int(entry.name))
     return found
+
+
+FACTS = """
+- hosts: web01
+  gather_facts: false
+  tasks:
+    - ansible.builtin.debug: {msg: "{{ ansible_facts.mine | default(0) }}"}
+    - ansible.builtin.set_fact: {mine: "{{ ansible_facts.mine | default(0) | int + 1 }}", cacheable: true}
+"""
+
+
+def test_facts_go_into_a_container_and_out_of_it(
+    api: FakeApi, start_isolated: StartExecutor, image: str, tmp_path: Path
+) -> None:
+    project, executor = make_project(tmp_path / "project", {"site.yml": FACTS}), start_isolated()
+    facts: dict[str, Any] = {}
+    for number in (0, 1):
+        run = launch(executor, project, image, use_fact_cache=True, facts=facts)
+        assert api.wait_end(run)["state"] == "successful", run.log
+        assert run.of_type("TASK_OK")[0]["data"]["msg"] == number
+        facts = run.kept
+    assert int(facts["web01"]["mine"]) == 2
 
 
 BOMB = """

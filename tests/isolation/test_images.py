@@ -10,7 +10,7 @@ import pytest
 from support.executor import make_project, manifest, remaining
 from support.fake_api import FakeApi, FakeRun, wait_until
 
-from .conftest import StartExecutor, podman
+from .conftest import ENGINE, StartExecutor, engine_of_executors, podman
 
 PASSWORD = "registry-pass w0rd"
 HASHED = "$2b$05$YmA/n42rBG1avvRqoGx5EeUQQAlyw7lvx0HcnQKtsHp4NCnDT4yP6"
@@ -56,7 +56,8 @@ def registry(engine: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -
     yield registry
     registry.process.kill()
     registry.process.wait()
-    subprocess.run(["podman", "rmi", "--force", registry.image], check=False, capture_output=True)
+    for program in {"podman", ENGINE}:
+        subprocess.run([program, "rmi", "--force", registry.image], check=False, capture_output=True)
 
 
 def _run(project: Path, registry: Registry, pull: str, password: str | None) -> FakeRun:
@@ -71,12 +72,17 @@ def _run(project: Path, registry: Registry, pull: str, password: str | None) -> 
     return FakeRun(manifest(project, **changes), credentials={8: {"type": "registry", "inputs": inputs}})
 
 
+def _is_here(image: str) -> bool:
+    command = [ENGINE, "image", "inspect", image]
+    return subprocess.run(command, check=False, capture_output=True).returncode == 0
+
+
 def test_pull_and_credential(
     api: FakeApi, start_isolated: StartExecutor, registry: Registry, tmp_path: Path
 ) -> None:
     project = make_project(tmp_path / "project", {"site.yml": SITE})
     executor = start_isolated()
-    podman("rmi", "--force", registry.image)
+    engine_of_executors("rmi", "--force", registry.image)
 
     def detail(pull: str, password: str | None) -> str:
         run = executor.launch(_run(project, registry, pull, password))
@@ -88,9 +94,9 @@ def test_pull_and_credential(
     assert "is never pulled" in detail("never", PASSWORD)
     assert "could not be pulled" in detail("missing", None)
     assert "could not be pulled" in detail("missing", "wrong-password")
-    assert subprocess.run(["podman", "image", "exists", registry.image], check=False).returncode == 1
+    assert not _is_here(registry.image)
     assert "/bin/sh" in detail("missing", PASSWORD)  # it is here, and there is nothing in it
-    assert subprocess.run(["podman", "image", "exists", registry.image], check=False).returncode == 0
+    assert _is_here(registry.image)
     assert "/bin/sh" in detail("missing", None)
     assert "/bin/sh" in detail("never", None)
     assert "could not be pulled" in detail("always", "wrong-password")

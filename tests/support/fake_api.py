@@ -262,7 +262,9 @@ class _Handler(BaseHTTPRequestHandler):
     def _register(self, body: dict[str, Any]) -> dict[str, Any]:
         if self._token() != REGISTRATION_TOKEN:
             raise ProblemError(401, "wrong registration token")
-        self.api.registrations.append(body)
+        with self.api.changed:
+            self.api.registrations.append(body)
+            self.api.changed.notify_all()
         token = self.api.executor_tokens[7] = secrets.token_hex(8)
         return {
             "id": 7,

@@ -30,12 +30,6 @@ SITE = """
       ansible.builtin.command: "false"
       ignore_errors: true
       when: inventory_hostname == "web01"
-    - name: Retry
-      ansible.builtin.debug:
-      retries: 1
-      delay: 0
-      until: false
-      ignore_errors: true
     - name: Write
       ansible.builtin.copy:
         content: "{{ inventory_hostname }}"
@@ -63,6 +57,17 @@ SITE = """
     - name: Handle
       ansible.builtin.debug:
         msg: handled
+# On one host: Ansible tells of a retry in another thread than of another host's result, in either order.
+- name: Again
+  hosts: web03
+  gather_facts: false
+  tasks:
+    - name: Retry
+      ansible.builtin.debug:
+      retries: 1
+      delay: 0
+      until: false
+      ignore_errors: true
 """
 
 UNREACHABLE = """
@@ -116,7 +121,7 @@ def _check_events(run: FakeRun, output: bytes) -> None:
     assert len(per_task) == len(set(per_task))
     assert ("Handle", "web01") in per_task
     assert len(run.of_type("TASK_ITEM_OK")) == 6
-    assert len(run.of_type("TASK_RETRY")) == 3
+    assert [event["host"] for event in run.of_type("TASK_RETRY")] == ["web03"]
     assert [event["host"] for event in run.of_type("FILE_DIFF")] == ["web01"]
     skipped = [event for event in run.of_type("TASK_SKIPPED") if event["task_name"] == "Skip"]
     assert len(skipped) == 3
@@ -214,6 +219,8 @@ def test_inventory_of_the_project_limit_and_tags(
   gather_facts: false
   tasks:
     - {name: Chosen, ansible.builtin.debug: {var: role_of_host}, tags: [chosen]}
+    - {name: How, ansible.builtin.debug: {msg: "{{ [ansible_check_mode, ansible_forks] }}"}, tags: [chosen]}
+    - {name: Left out, ansible.builtin.debug: {msg: other}, tags: [chosen, slow]}
     - {name: Other, ansible.builtin.debug: {msg: other}, tags: [other]}
 """
     files = {
@@ -225,13 +232,15 @@ def test_inventory_of_the_project_limit_and_tags(
     project = make_project(tmp_path / "project", files)
     hosts = {"mode": "scm", "content": None, "path": "inventory/hosts.ini"}
     changes = {"inventory": hosts, "limit": "web01,web03", "tags": ["chosen"], "job_type": "check"}
-    run = start_executor().launch(FakeRun(manifest(project, **changes)))
+    run = start_executor().launch(FakeRun(manifest(project, **changes, skip_tags=["slow"], forks=3)))
     end = api.wait_end(run)
     assert end["state"] == "successful"
     done = run.of_type("TASK_OK")
     assert {event["host"] for event in done} == {"web01", "web03"}
-    assert {event["task_name"] for event in done} == {"Chosen"}
-    assert {event["data"]["role_of_host"] for event in done} == {"server"}
+    assert {event["task_name"] for event in done} == {"Chosen", "How"}
+    chosen, how = ([one["data"] for one in done if one["task_name"] == name] for name in ("Chosen", "How"))
+    assert {data["role_of_host"] for data in chosen} == {"server"}
+    assert [data["msg"] for data in how] == [[True, 3]] * 2
     assert b"SUCCESS" in run.log  # the project's own display callback
 
 

@@ -27,6 +27,11 @@ SITE = """
       ansible.builtin.debug:
         msg: "{{ item }}"
       loop: "{{ range(20) | list }}"
+    - name: Keep
+      ansible.builtin.set_fact:
+        kept: true
+        cacheable: true
+      when: inventory_hostname == "web01"
 """
 ITEMS = 3 * 20
 
@@ -38,16 +43,18 @@ def project(tmp_path: Path) -> Path:
 
 def _waiting(api: FakeApi, executor: ExecutorProcess, project: Path, gate: Path) -> FakeRun:
     """A run in the middle of its playbook, until somebody touches `gate`."""
-    run = executor.launch(FakeRun(manifest(project, extra_vars={"gate": str(gate)})))
+    task = manifest(project, extra_vars={"gate": str(gate)}, use_fact_cache=True)
+    run = executor.launch(FakeRun(task))
     api.wait(lambda: len(run.of_type("TASK_ITEM_OK")) == ITEMS)
     return run
 
 
 def _whole(run: FakeRun) -> None:
-    """Every event, each once in order, and a log that says what the events say."""
+    """Every event, each once in order, a log that says what the events say, and the facts it gathered."""
     assert sorted(run.events) == list(range(1, len(run.events) + 1))
     assert len(run.of_type("TASK_ITEM_OK")) == 2 * ITEMS
-    assert run.log.count(b"ok: [web") == 2 * ITEMS + 1
+    assert run.log.count(b"ok: [web") == 2 * ITEMS + 2
+    assert run.kept == {"web01": {"kept": True}}
     assert run.log.count(b"PLAY RECAP") == 1
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from support.executor import make_project, manifest, remaining
+from support.executor import ExecutorProcess, make_project, manifest, remaining
 from support.fake_api import FakeApi, FakeRun
 from support.sshd import PASSPHRASE, SSHD, Sshd
 
@@ -61,6 +61,31 @@ def test_hosts_and_a_repository(
         assert "over ssh" in done["Again"]["stdout"]
         assert remaining(run) == []  # neither the agent nor a connection that ssh keeps
         assert b"PRIVATE KEY" not in run.log
+
+
+def test_only_a_known_host_is_spoken_to(
+    api: FakeApi, start_executor: StartExecutor, sshd: Sshd, tmp_path: Path
+) -> None:
+    """None with another key than at the first contact; where an operator names hosts, none but those."""
+    project = make_project(tmp_path / "project", {"site.yml": SITE})
+    url = f"ssh://{getpass.getuser()}@127.0.0.1:{sshd.port}{project}"
+    known = tmp_path / "known"
+    known.write_text("")
+
+    def ended(executor: ExecutorProcess) -> tuple[str, str | None]:
+        end = api.wait_end(executor.launch(_run(url, sshd, _login(sshd.plain), scm_credential_id=6)))
+        return end["state"], end["error_reason"]
+
+    executor = start_executor()
+    host = f"[127.0.0.1]:{sshd.port}"
+    (executor.folder / "known_hosts").write_text(f"{host} {sshd.plain.with_suffix('.pub').read_text()}")
+    assert ended(executor) == ("failed", "project_unreachable")
+    executor.stop()
+    executor = start_executor(DROVER_EXECUTOR_KNOWN_HOSTS=str(known))
+    assert ended(executor) == ("failed", "project_unreachable")
+    known.write_text(f"{host} {(tmp_path / 'sshd/host.pub').read_text()}")
+    assert ended(executor) == ("successful", None)
+    assert not (executor.folder / "known_hosts").exists()
 
 
 def test_a_key_that_does_not_open(

@@ -19,7 +19,7 @@ class ExecutorSettings:
     `reserve_bytes`: what output must leave free on the disk; a playbook waits where it would not.
     `local_roots`: folders under which local projects, `file://` repositories and inventory files may lie.
     `git_depth`: commits of history that are fetched, 0 for all. `ca_file`: whom git trusts, empty for the
-    system's own.
+    system's own. `known_hosts`: the SSH hosts that git may speak to; empty for any, whose key is then kept.
     `project_mb`, `output_mb`: the most that a checkout holds and that a playbook prints; 0 is no limit.
     `isolation`: none runs playbooks as this process's user; container in containers, where an engine is here;
     require refuses to start without one.
@@ -42,6 +42,7 @@ class ExecutorSettings:
     project_mb: int
     output_mb: int
     ca_file: str
+    known_hosts: str
     local_roots: tuple[Path, ...]
     log: LogSettings
     health: HealthSettings
@@ -70,6 +71,7 @@ class ExecutorSettings:
             git_depth=env.integer("DROVER_EXECUTOR_GIT_DEPTH", 0, 0, 1_000_000),
             project_mb=env.integer("DROVER_EXECUTOR_PROJECT_MB", 10_000, 0, 10_000_000),
             output_mb=env.integer("DROVER_EXECUTOR_OUTPUT_MB", 50_000, 0, 100_000_000),
+            known_hosts=env.text("DROVER_EXECUTOR_KNOWN_HOSTS", ""),
             ca_file=env.text("DROVER_EXECUTOR_CA_FILE", ""),
             local_roots=tuple(Path(root.strip()).resolve() for root in roots.split(",") if root.strip()),
             log=LogSettings.read(env),

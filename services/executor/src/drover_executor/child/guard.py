@@ -12,7 +12,7 @@ import shutil
 from pathlib import Path
 
 from drover_executor.child import tree
-from drover_executor.child.spec import PRIVATE
+from drover_executor.child.spec import PRIVATE, end_container_of
 from drover_executor.lease_clock import Deadline
 
 EXPIRED = "expired"  # this file in the run's folder says that the guard ended the run
@@ -30,6 +30,8 @@ def guard(worker: int, deadline: Deadline, folder: Path) -> int:
         with contextlib.suppress(OSError):
             (folder / EXPIRED).touch()
         shutil.rmtree(folder / PRIVATE, ignore_errors=True)
+    if not in_time or status != 0:
+        end_container_of(folder)  # docker's is not below this process, and podman's leaves its record
     return 1 if status is None else min(abs(os.waitstatus_to_exitcode(status)), 255)
 
 

@@ -11,13 +11,12 @@ from collections.abc import Callable
 from drover_executor.child import tree
 from drover_executor.child.line import Line
 from drover_executor.child.recorder import Recorder
-from drover_executor.child.spec import ChildSpec
+from drover_executor.child.spec import ChildSpec, end_container
 
 CANCEL, TIMEOUT, KILL = "c", "t", "k"  # what the executor may write
 FLOOD = "f"  # the same end, for printing too much
 _READ_BYTES = 256 * 1024
 _ROOM_SECONDS = 0.5  # between looks at a disk that is full
-_END_SECONDS = 10.0
 
 
 class GuardGoneError(Exception):
@@ -143,16 +142,7 @@ class Playbook:
         """End the command and all it started, in a container too: pid → wait status."""
         ended = tree.end_below(os.getpid())
         if self._spec.end_command:
-            with contextlib.suppress(OSError, subprocess.TimeoutExpired):
-                subprocess.run(
-                    self._spec.end_command,
-                    check=False,
-                    env=self._spec.env,
-                    stdin=subprocess.DEVNULL,
-                    stdout=subprocess.DEVNULL,
-                    stderr=subprocess.DEVNULL,
-                    timeout=_END_SECONDS,
-                )
+            end_container(self._spec.end_command, self._spec.env)
         return ended
 
     def _collect(self, ended: dict[int, int]) -> None:

@@ -1,15 +1,19 @@
 """What the executor tells its child, and what the child tells it at the end; files in the run's folder."""
 
+import contextlib
 import json
 import os
+import subprocess
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 SPEC = "child.json"
+END = "end.json"  # how the run's container is ended; without secrets
 RESULT = "result.json"
 SPOOL = "spool"
 PRIVATE = "private"
+_END_SECONDS = 20.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,9 +35,9 @@ class ChildSpec:
     end_command: list[str] = field(default_factory=list)  # ends what is not below this process: a container
 
     def write(self, folder: Path) -> None:
-        descriptor = os.open(folder / SPEC, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "w") as file:
-            json.dump(asdict(self), file)
+        _write(folder / SPEC, asdict(self))
+        if self.end_command:
+            _write(folder / END, {"command": self.end_command, "env": self.env})
 
     @classmethod
     def take(cls, folder: Path) -> "ChildSpec":
@@ -42,6 +46,33 @@ class ChildSpec:
         spec = cls(**json.loads(path.read_bytes()))
         path.unlink()
         return spec
+
+
+def _write(path: Path, value: Any) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        json.dump(value, file)
+
+
+def end_container(command: list[str], env: dict[str, str]) -> None:
+    """Run what ends a container; nothing is raised, for there is nobody left to do better."""
+    with contextlib.suppress(OSError, subprocess.TimeoutExpired):
+        subprocess.run(
+            command,
+            check=False,
+            env=env,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            timeout=_END_SECONDS,
+        )
+
+
+def end_container_of(folder: Path) -> None:
+    """The same for the run in `folder`, where it has a container."""
+    with contextlib.suppress(OSError, ValueError):
+        end = json.loads((folder / END).read_bytes())
+        end_container(end["command"], end["env"])
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,6 +32,14 @@ exec cat "{password}"
 
 
 @dataclass(frozen=True, slots=True)
+class KnownHosts:
+    """Keys of SSH hosts. `strict`: these alone; else a host's first key is kept, and no other taken later."""
+
+    path: Path
+    strict: bool
+
+
+@dataclass(frozen=True, slots=True)
 class GitAccess:
     """The environment git runs with, and the secrets that must not be seen in what it says."""
 
@@ -42,7 +50,7 @@ class GitAccess:
 def git_access(
     space: Workspace,
     credential: Mapping[str, Any] | None,
-    known_hosts: Path,
+    known_hosts: KnownHosts,
     address: Address,
     ca_file: str = "",
 ) -> GitAccess:
@@ -94,9 +102,11 @@ def _script(space: Workspace, name: str, text: str, user: str, password: str, ho
     return str(script)
 
 
-def _ssh(space: Workspace, key: str, known_hosts: Path) -> str:
-    """Hosts are remembered at the first contact, and refused when their key changes later."""
-    command = f'ssh -F none -o StrictHostKeyChecking=accept-new -o UserKnownHostsFile="{known_hosts}"'
+def _ssh(space: Workspace, key: str, known_hosts: KnownHosts) -> str:
+    checking = "yes" if known_hosts.strict else "accept-new"
+    command = f'ssh -F none -o StrictHostKeyChecking={checking} -o UserKnownHostsFile="{known_hosts.path}"'
+    if known_hosts.strict:
+        command += " -o GlobalKnownHostsFile=none"
     command += " -o ConnectTimeout=15 -o ServerAliveInterval=10 -o ServerAliveCountMax=3"
     if not key:
         return f"{command} -o BatchMode=yes"

@@ -8,7 +8,7 @@ from typing import Any
 from drover_shared.domain.reasons import Reason
 
 from drover_executor.failures import RunFailedError
-from drover_executor.project.access import CREDENTIALS, git_access
+from drover_executor.project.access import CREDENTIALS, KnownHosts, git_access
 from drover_executor.project.address import judged
 from drover_executor.project.git import GitCheckout, GitSource
 from drover_executor.project.paths import inside, is_larger, under_any
@@ -31,9 +31,12 @@ class ProjectSource:
         depth: int = 0,
         max_bytes: int = 0,
         ca_file: str = "",
+        known_hosts: str = "",
     ) -> None:
         self._folder, self._roots, self._seconds = folder, local_roots, seconds
         self._depth, self._max_bytes, self._ca_file = depth, max_bytes, ca_file
+        kept = Path(known_hosts) if known_hosts else folder / "known_hosts"
+        self._known_hosts = KnownHosts(kept, strict=bool(known_hosts))
 
     def check_out(
         self,
@@ -69,7 +72,7 @@ class ProjectSource:
         access = git_access(
             space,
             None if secret_id is None else credential(int(secret_id)),
-            self._folder / "known_hosts",
+            self._known_hosts,
             address,
             self._ca_file,
         )

@@ -84,6 +84,7 @@ class RunnerFactory:
             depth=settings.git_depth,
             max_bytes=settings.project_mb * 1_000_000,
             ca_file=settings.ca_file,
+            known_hosts=settings.known_hosts,
         )
         self._preparation = Preparation(source, containers, settings.output_mb * 1_000_000)
 

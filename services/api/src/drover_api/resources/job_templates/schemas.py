@@ -137,7 +137,9 @@ class _BodyBase(NamedBody):
     )
     executor_pool = text(1, 100, load_default="default")
     priority = integer(-1000, 1000, load_default=0)
-    slice_count = integer(1, 1000, load_default=1)
+    slice_count = integer(
+        1, 1, load_default=1, metadata={"description": "1: jobs are not divided over executors yet"}
+    )
 
 
 # One `ask_<name>_on_launch` for each field that a launch can override.
