@@ -8,14 +8,23 @@ from drover_shared.domain.events import HostCounts, counts_of_event
 
 def all_events(client: httpx.Client, job_id: int) -> list[dict[str, Any]]:
     """Every event of the job's current run, in the order of seq."""
-    events: list[dict[str, Any]] = []
+    return _all_pages(client, f"/jobs/{job_id}/events", 0)
+
+
+def all_chunks(client: httpx.Client, run_id: str) -> list[dict[str, Any]]:
+    """Every chunk of a run's log, in the order of seq."""
+    return _all_pages(client, f"/job-runs/{run_id}/log-chunks", -1)
+
+
+def _all_pages(client: httpx.Client, path: str, before_first: int) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = []
     while True:
-        after = events[-1]["seq"] if events else 0
-        page = client.get(f"/jobs/{job_id}/events", params={"after_seq": after, "limit": 200})
+        after = found[-1]["seq"] if found else before_first
+        page = client.get(path, params={"after_seq": after, "limit": 200})
         items = page.raise_for_status().json()["items"]
         if not items:
-            return events
-        events.extend(items)
+            return found
+        found.extend(items)
 
 
 def host_summaries(client: httpx.Client, job_id: int) -> dict[str, HostCounts]:
@@ -49,9 +58,7 @@ def assert_complete(client: httpx.Client, job: dict[str, Any]) -> list[dict[str,
     assert events[-1]["event_type"] == "JOB_COMPLETED"
     assert {event["job_run_id"] for event in events} == {job["current_run_id"]}
     assert counts_from(events) == host_summaries(client, job["id"])
-    chunks = client.get(f"/job-runs/{job['current_run_id']}/log-chunks", params={"limit": 200}).json()[
-        "items"
-    ]
+    chunks = all_chunks(client, job["current_run_id"])
     assert [chunk["seq"] for chunk in chunks] == list(range(len(chunks)))
     assert sum(chunk["byte_length"] for chunk in chunks) == len(log_bytes(client, job["id"]))
     return events

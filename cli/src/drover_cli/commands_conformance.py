@@ -1,6 +1,7 @@
-"""`drover conformance`: holds a running API to the executor protocol."""
+"""`drover conformance`: holds a running API, or an executor, to the executor protocol."""
 
 import os
+from collections.abc import Collection
 from contextlib import closing
 
 import typer
@@ -8,8 +9,8 @@ import typer
 from drover_cli.api import ApiClient
 from drover_cli.commands_stack import api_url
 from drover_cli.conformance.kit import BrokenRuleError, Kit
-from drover_cli.conformance.registry import RULES
-from drover_cli.conformance.suite import Result, try_rules
+from drover_cli.conformance.played.stage import Stage
+from drover_cli.conformance.suite import EXECUTOR_RULES, RULES, Result, try_rules
 from drover_cli.console import err, out, told_plainly
 from drover_cli.local.control import Stack
 from drover_cli.local.errors import LocalError
@@ -21,10 +22,7 @@ def conformance(stack: Stack, url: str, username: str, only: tuple[str, ...]) ->
     Without `url` it is the local stack's. Secrets come from DROVER_REGISTRATION_TOKEN and
     DROVER_ADMIN_PASSWORD, or are the local stack's own.
     """
-    unknown = sorted(set(only) - set(RULES))
-    if unknown:
-        err.print(f"[bold red]drover:[/] no rule {', '.join(unknown)}; there are {', '.join(RULES)}")
-        raise typer.Exit(2)
+    _refuse_unknown(only, RULES)
     with told_plainly():
         base, registration_token, password = _target(stack, url)
         with ApiClient(base) as api:
@@ -34,8 +32,28 @@ def conformance(stack: Stack, url: str, username: str, only: tuple[str, ...]) ->
             except BrokenRuleError as error:
                 raise LocalError(f"the rules cannot be tried: {error}") from error
             with closing(kit):
-                broken = try_rules(kit, only, show)
-    tried = len(only) or len(RULES)
+                broken = try_rules(RULES, kit, only, show)
+    return _summed_up(broken, len(only) or len(RULES))
+
+
+def executor_conformance(command: str, only: tuple[str, ...]) -> int:
+    """The same for an executor, which `command` starts."""
+    _refuse_unknown(only, EXECUTOR_RULES)
+    with told_plainly(), closing(Stage(command)) as stage:
+        broken = try_rules(EXECUTOR_RULES, stage, only, show)
+        if broken:
+            out.print(f"\nWhat it printed last:\n{stage.subject.last_words}", markup=False, soft_wrap=True)
+    return _summed_up(broken, len(only) or len(EXECUTOR_RULES))
+
+
+def _refuse_unknown(only: tuple[str, ...], rules: Collection[str]) -> None:
+    unknown = sorted(set(only) - set(rules))
+    if unknown:
+        err.print(f"[bold red]drover:[/] no rule {', '.join(unknown)}; there are {', '.join(rules)}")
+        raise typer.Exit(2)
+
+
+def _summed_up(broken: int, tried: int) -> int:
     out.print(f"\n{tried - broken} of {tried} rules hold")
     return 1 if broken else 0
 

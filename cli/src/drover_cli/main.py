@@ -157,9 +157,12 @@ def chaos(context: typer.Context) -> None:
 def conformance(
     url: Annotated[str, typer.Argument(help="The API to try; left out, the one of this machine.")] = "",
     username: Annotated[str, typer.Option(help="An administrator.")] = "admin",
+    executor: Annotated[str, typer.Option(help="A command line that starts an executor: try that.")] = "",
     rule: Annotated[list[str] | None, typer.Option(help="Only this one; may be repeated.")] = None,
 ) -> None:
-    """Hold an API to the executor protocol, rule by rule."""
+    """Hold an API, or an executor in any language, to the executor protocol, rule by rule."""
+    if executor:
+        raise typer.Exit(commands_conformance.executor_conformance(executor, tuple(rule or ())))
     raise typer.Exit(commands_conformance.conformance(here(), url, username, tuple(rule or ())))
 
 

@@ -49,11 +49,11 @@ def broker_connection(redis_url: str, **options: Any) -> Connection:
     )
 
 
-def quick_client(redis_url: str) -> redis.Redis:
-    """A client for what must not wait for a broker that is away: half a second, and no second try."""
+def quick_client(redis_url: str, seconds: float = _SOCKET_SECONDS) -> redis.Redis:
+    """A client for what must not wait for a broker that is away: so long, and no second try."""
     return RedisAddress.parse(redis_url).client(
         socket_connect_timeout=_SOCKET_SECONDS,
-        socket_timeout=_SOCKET_SECONDS,
+        socket_timeout=seconds,
         retry=Retry(NoBackoff(), 0),
     )
 

@@ -1,4 +1,4 @@
-"""How a run ends when somebody or something wants it to."""
+"""How a run ends when somebody or something wants it to; more of it is in the conformance kit's rules."""
 
 import contextlib
 import os
@@ -47,22 +47,6 @@ def test_cancel(api: FakeApi, start_executor: StartExecutor, tmp_path: Path) -> 
     assert remaining(run) == []
 
 
-def test_kill_of_what_does_not_listen(api: FakeApi, start_executor: StartExecutor, tmp_path: Path) -> None:
-    run = _launch(start_executor, tmp_path, STUBBORN)
-    _started(api, run)
-    run.cancel = "kill"
-    end = api.wait_end(run, 8)
-    assert end["state"] == "canceled"
-    assert remaining(run) == []
-
-
-def test_cancel_before_the_start(api: FakeApi, start_executor: StartExecutor, tmp_path: Path) -> None:
-    project = make_project(tmp_path / "project", {"site.yml": SLEEPS})
-    run = FakeRun(manifest(project), cancel="graceful")
-    end = api.wait_end(start_executor().launch(run))
-    assert (end["state"], end["last_seq"], end["log_chunks"]) == ("canceled", 0, 0)
-
-
 def test_cancel_while_the_project_is_fetched(api: FakeApi, start_executor: StartExecutor) -> None:
     """From a server that takes connections and never answers."""
     with socket.create_server(("127.0.0.1", 0)) as silent:
@@ -82,14 +66,6 @@ def commands_to(url: str) -> list[str]:
         with contextlib.suppress(OSError):
             found.append((entry / "cmdline").read_bytes().replace(b"\0", b" ").decode())
     return [command for command in found if url in command]
-
-
-def test_timeout(api: FakeApi, start_executor: StartExecutor, tmp_path: Path) -> None:
-    run = _launch(start_executor, tmp_path, timeout_seconds=2)
-    end = api.wait_end(run)
-    assert (end["state"], end["error_reason"]) == ("failed", "timeout")
-    assert run.in_order()[-1]["data"]["status"] == "failed"
-    assert remaining(run) == []
 
 
 def test_nothing_survives_the_executor(api: FakeApi, start_executor: StartExecutor, tmp_path: Path) -> None:
@@ -135,35 +111,6 @@ def test_child_killed(api: FakeApi, start_executor: StartExecutor, tmp_path: Pat
     end = api.wait_end(run)
     assert (end["state"], end["error_reason"]) == ("failed", "executor_error")
     assert remaining(run) == []
-
-
-def test_attempt_taken_away(api: FakeApi, start_executor: StartExecutor, tmp_path: Path) -> None:
-    run = _launch(start_executor, tmp_path, STUBBORN)
-    _started(api, run)
-    run.state = "lost"
-    wait_until(lambda: remaining(run) == [], 5)
-    assert run.finish is None
-
-
-def test_a_broken_api_is_no_answer_but_the_lease_ends(
-    api: FakeApi, start_executor: StartExecutor, tmp_path: Path
-) -> None:
-    run = _launch(start_executor, tmp_path, STUBBORN)
-    _started(api, run)
-    api.fault = lambda _method, what: 410 if what.startswith("job-runs") else None  # but not problem+json
-    wait_until(lambda: remaining(run) == [], api.lease_seconds)
-    assert run.finish is None
-
-
-def test_a_short_outage_costs_nothing(api: FakeApi, start_executor: StartExecutor, tmp_path: Path) -> None:
-    site = SLEEPS.replace("sleep 300", "sleep 3")
-    run = _launch(start_executor, tmp_path, site)
-    api.wait(lambda: bool(run.of_type("TASK_STARTED")))
-    api.fault = lambda _method, _what: 502
-    beats = run.beats
-    wait_until(lambda: api.requests.count("PUT job-runs/heartbeat") > beats + 2)
-    api.fault = lambda _method, _what: None
-    assert api.wait_end(run)["state"] == "successful"
 
 
 def test_drain(api: FakeApi, start_executor: StartExecutor, tmp_path: Path) -> None:

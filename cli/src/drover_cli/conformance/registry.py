@@ -1,18 +1,31 @@
 """The rules by their numbers in docs/executor-protocol.md, in the order they are tried."""
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
-from drover_cli.conformance.kit import Kit
+if TYPE_CHECKING:
+    from drover_cli.conformance.kit import Kit
+    from drover_cli.conformance.played.stage import Stage
 
-Check = Callable[[Kit], None]
-RULES: dict[str, Check] = {}
+RULES: "dict[str, Callable[[Kit], None]]" = {}
+EXECUTOR_RULES: "dict[str, Callable[[Stage], None]]" = {}
 
 
-def rule(number: str) -> Callable[[Check], Check]:
-    """Adds a check; the first line of its docstring is the rule as a report shows it."""
+def rule(number: str) -> "Callable[[Callable[[Kit], None]], Callable[[Kit], None]]":
+    """Adds a check of an API; the first line of its docstring is the rule as a report shows it."""
 
-    def add(check: Check) -> Check:
+    def add(check: "Callable[[Kit], None]") -> "Callable[[Kit], None]":
         RULES[number] = check
+        return check
+
+    return add
+
+
+def executor_rule(number: str) -> "Callable[[Callable[[Stage], None]], Callable[[Stage], None]]":
+    """Adds a check of an executor, in the same way."""
+
+    def add(check: "Callable[[Stage], None]") -> "Callable[[Stage], None]":
+        EXECUTOR_RULES[number] = check
         return check
 
     return add

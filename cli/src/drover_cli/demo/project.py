@@ -1,4 +1,4 @@
-"""Makes the demo's git repository out of `examples/`."""
+"""Makes a git repository out of a folder, such as `examples/`."""
 
 import os
 import shutil
@@ -42,7 +42,7 @@ def checked_git(folder: Path, *arguments: str) -> str:
     return done.stdout.strip()
 
 
-def make_repository(source: Path, target: Path) -> str:
+def make_repository(source: Path, target: Path, message: str = "The demo's project") -> str:
     """Bring the repository `target` to hold exactly `source`'s files; returns the revision.
 
     A new revision is made only when something changed.
@@ -56,5 +56,5 @@ def make_repository(source: Path, target: Path) -> str:
     shutil.copytree(source, target, dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__"))
     checked_git(target, "add", "--all")
     if git(target, "diff", "--cached", "--quiet").returncode or git(target, "rev-parse", "HEAD").returncode:
-        checked_git(target, "commit", "--quiet", "--message", "The demo's project")
+        checked_git(target, "commit", "--quiet", "--message", message)
     return checked_git(target, "rev-parse", "HEAD")

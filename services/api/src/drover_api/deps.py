@@ -10,18 +10,21 @@ from drover_shared.clock import Clock, SystemClock
 from drover_shared.db.engine import make_engine
 from drover_shared.ids import new_run_id
 from drover_shared.objects import ObjectStore
-from drover_shared.queue import Doorbell
+from drover_shared.queue import quick_client
 from drover_shared.redis_address import RedisAddress
 from flask import current_app
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session, sessionmaker
 
 from drover_api.crypto import Vault
+from drover_api.internal.output import OutputQueue
 from drover_api.live.service import Live
 from drover_api.live.turning import Turning
+from drover_api.rings import Ringer
 from drover_api.settings import ApiSettings
 
 EXTENSION = "drover"
+OUTPUT_SECONDS = 1.0  # that one batch of output may take to get into its stream
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,23 +39,18 @@ class Deps:
     vault: Vault
     live: Live
     turning: Turning
+    rings: Ringer
+    output: OutputQueue
     clock: Clock = field(default_factory=SystemClock)
     new_run_id: Callable[[], UUID] = new_run_id
     # Set when the process is asked to stop: whoever waits on behalf of a client ends then.
     stopping: threading.Event = field(default_factory=threading.Event)
-    _local: threading.local = field(default_factory=threading.local)
-
-    @property
-    def doorbell(self) -> Doorbell:
-        """The calling thread's own doorbell: it is not safe to share."""
-        bell: Doorbell | None = getattr(self._local, "doorbell", None)
-        if bell is None:
-            bell = self._local.doorbell = Doorbell(self.settings.redis_url)
-        return bell
 
     def close(self) -> None:
+        self.rings.close()
         self.live.close()
         self.objects.close()
+        self.output.close()
         self.redis.close()
         self.engine.dispose()
 
@@ -73,6 +71,8 @@ def make_deps(settings: ApiSettings, clock: Clock | None = None) -> Deps:
         vault=Vault(settings.secret_keys),
         live=Live(sessions, client, settings.live_readers, settings.live_recheck_seconds, turning),
         turning=turning,
+        rings=Ringer(settings.redis_url),
+        output=OutputQueue(quick_client(settings.redis_url, OUTPUT_SECONDS)),
         clock=clock,
     )
 

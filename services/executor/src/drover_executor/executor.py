@@ -2,7 +2,9 @@
 
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import partial
+from queue import Empty, SimpleQueue
 from uuid import UUID
 
 from drover_shared.logging import get_logger
@@ -20,6 +22,7 @@ _LISTEN_SECONDS = 1.0
 _POLL_SECONDS = 20  # of one long poll in http mode
 _SHORT_POLL_SECONDS = 3  # of one while the broker is away
 _PAUSE_SECONDS = 1.0
+_STOP_LOOK_SECONDS = 0.5  # while a long poll is under way
 _HEARTBEAT_SECONDS = 5.0
 _UNSTORED = 100  # runs that have ended, each with its spool on disk
 
@@ -119,8 +122,8 @@ class Executor:
                 self._slots.wait_free(_LISTEN_SECONDS) if not self._drain else self._stop.wait(_PAUSE_SECONDS)
                 continue
             run_id = self._next(pools)
-            if run_id is not None:
-                self._begin(run_id)
+            if run_id is not None and not self._drain and not self._stop.is_set():
+                self._begin(run_id)  # else it was offered just before: others are offered it, too
         self._quiet()
         if not self._slots.wait_empty(drain_seconds):
             self._slots.stop_all("this executor stops")
@@ -134,12 +137,25 @@ class Executor:
             except BellBrokenError as error:
                 _log.warning("broker_unavailable", error=str(error))
         seconds = _POLL_SECONDS if self._listener is None else _SHORT_POLL_SECONDS
+        return self._unless_stopped(lambda: self._poll(seconds, pools))
+
+    def _poll(self, seconds: int, pools: tuple[str, ...]) -> UUID | None:
         try:
             return self._registration.next_run(seconds, pools)
         except ApiError as error:
             _log.warning("poll_failed", error=str(error))
-            self._stop.wait(_PAUSE_SECONDS)
+            later = error.retry_after if isinstance(error, UnavailableError) else 0.0
+            self._stop.wait(max(_PAUSE_SECONDS, later))
             return None
+
+    def _unless_stopped(self, poll: Callable[[], UUID | None]) -> UUID | None:
+        """What `poll` returns; None where this executor is to stop before. A long poll holds up no stop."""
+        found: SimpleQueue[UUID | None] = SimpleQueue()
+        threading.Thread(target=lambda: found.put(poll()), name="poll", daemon=True).start()
+        while not self._stop.is_set():
+            with suppress(Empty):
+                return found.get(timeout=_STOP_LOOK_SECONDS)
+        return None
 
     def _begin(self, run_id: UUID) -> None:
         control = self._slots.take(run_id)

@@ -2,7 +2,8 @@
 
 import base64
 import binascii
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, cast
 
 import redis
@@ -21,22 +22,51 @@ from drover_shared.messages.streams import (
     encode_events,
 )
 
-
-def put_events(client: "redis.Redis", run: JobRun, token: str, events: Sequence[Mapping[str, Any]]) -> None:
-    """Add a batch to the events' stream. Raises TooLargeError, and InfrastructureError where it is full."""
-    batch = EventBatch(job_run_id=run.id, job_id=run.job_id, token=token, events=events)
-    fields = encode_events(batch)
-    if len(fields[b"body"]) > 2 * MAX_BATCH_BYTES:
-        raise TooLargeError(f"A batch of events holds at most {MAX_BATCH_BYTES} bytes.")
-    _add(client, EVENTS_STREAM, fields)
+_AWAY_SECONDS = 1.0
 
 
-def put_chunk(client: "redis.Redis", run: JobRun, token: str, seq: int, offset: int, body: bytes) -> None:
-    """Add one chunk to the logs' stream. Raises TooLargeError, and InfrastructureError where it is full."""
-    if len(body) > MAX_CHUNK_BYTES:
-        raise TooLargeError(f"A log chunk holds at most {MAX_CHUNK_BYTES} bytes.")
-    chunk = LogChunk(job_run_id=run.id, job_id=run.job_id, token=token, seq=seq, offset=offset, body=body)
-    _add(client, LOGS_STREAM, encode_chunk(chunk))
+class OutputQueue:
+    """The streams of output. A Redis that does not answer costs one request `client`'s time-out.
+
+    For a moment after that everybody is sent away at once: executors keep their output and come again, and
+    the threads that serve heartbeats stay free.
+    """
+
+    def __init__(self, client: "redis.Redis", monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._client, self._monotonic = client, monotonic
+        self._away_until = 0.0
+
+    def put_events(self, run: JobRun, token: str, events: Sequence[Mapping[str, Any]]) -> None:
+        """Add a batch to the stream. Raises TooLargeError, and InfrastructureError where that is full."""
+        batch = EventBatch(job_run_id=run.id, job_id=run.job_id, token=token, events=events)
+        fields = encode_events(batch)
+        if len(fields[b"body"]) > 2 * MAX_BATCH_BYTES:
+            raise TooLargeError(f"A batch of events holds at most {MAX_BATCH_BYTES} bytes.")
+        self._add(EVENTS_STREAM, fields)
+
+    def put_chunk(self, run: JobRun, token: str, seq: int, offset: int, body: bytes) -> None:
+        """Add a chunk to the stream. Raises TooLargeError, and InfrastructureError where that is full."""
+        if len(body) > MAX_CHUNK_BYTES:
+            raise TooLargeError(f"A log chunk holds at most {MAX_CHUNK_BYTES} bytes.")
+        chunk = LogChunk(job_run_id=run.id, job_id=run.job_id, token=token, seq=seq, offset=offset, body=body)
+        self._add(LOGS_STREAM, encode_chunk(chunk))
+
+    def close(self) -> None:
+        self._client.close()
+
+    def _add(self, stream: str, fields: dict[bytes, bytes]) -> None:
+        """The request's span goes along, as an executor's does that reaches the queue itself."""
+        if (trace := traces.current()) is not None:
+            fields = {**fields, traces.HEADER.encode(): trace.encode()}
+        if self._monotonic() < self._away_until:
+            raise InfrastructureError("queue: it did not answer a moment ago")
+        try:
+            if self._client.xlen(stream) >= STREAM_LIMIT:
+                raise InfrastructureError(f"stream {stream} is full")
+            self._client.xadd(stream, cast("Any", fields))
+        except redis.RedisError as error:
+            self._away_until = self._monotonic() + _AWAY_SECONDS
+            raise InfrastructureError(f"queue: {type(error).__name__}") from error
 
 
 def decoded(body: str) -> bytes:
@@ -45,15 +75,3 @@ def decoded(body: str) -> bytes:
         return base64.b64decode(body, validate=True)
     except (binascii.Error, ValueError):
         raise InvalidError(FieldError("/body", "Not valid base64.")) from None
-
-
-def _add(client: "redis.Redis", stream: str, fields: dict[bytes, bytes]) -> None:
-    """The request's span goes along, as an executor's does that reaches the queue itself."""
-    if (trace := traces.current()) is not None:
-        fields = {**fields, traces.HEADER.encode(): trace.encode()}
-    try:
-        if client.xlen(stream) >= STREAM_LIMIT:
-            raise InfrastructureError(f"stream {stream} is full")
-        client.xadd(stream, cast("Any", fields))
-    except redis.RedisError as error:
-        raise InfrastructureError(f"queue: {type(error).__name__}") from error

@@ -31,7 +31,6 @@ from drover_api.internal.schemas import (
 )
 from drover_api.jobs.after import ring_scheduler
 from drover_api.metrics import LAUNCH_TO_START_SECONDS
-from drover_api.output.bell import ring_state
 
 blp = InternalBlueprint("internal-runs", "Run attempts: claim, lease, manifest, secrets, output, end")
 
@@ -125,7 +124,7 @@ def run_heartbeat(body: dict[str, Any], run_id: UUID) -> dict[str, Any]:
 def post_run_events(body: dict[str, Any], run_id: UUID) -> None:
     """A batch of events, for executors that speak HTTP alone; taken also after `finish`, until complete"""
     run = attempts.owned_run(session(), run_id, given_token())
-    output.put_events(deps().redis, run, body["token"], body["events"])
+    deps().output.put_events(run, body["token"], body["events"])
 
 
 @blp.post("/job-runs/<uuid:run_id>/log-chunks")
@@ -135,7 +134,7 @@ def post_run_log_chunk(body: dict[str, Any], run_id: UUID) -> None:
     """One chunk of the log, for executors that speak HTTP alone; taken also after `finish`, until complete"""
     run = attempts.owned_run(session(), run_id, given_token())
     chunk = output.decoded(body["body"])
-    output.put_chunk(deps().redis, run, body["token"], body["seq"], body["offset"], chunk)
+    deps().output.put_chunk(run, body["token"], body["seq"], body["offset"], chunk)
 
 
 @blp.post("/job-runs/<uuid:run_id>/finish")
@@ -161,5 +160,5 @@ def finish_run(body: dict[str, Any], run_id: UUID) -> Response:
 
 
 def _ring(run_id: UUID) -> None:
-    client = deps().redis
-    after_commit(lambda: ring_state(client, run_id))
+    rings = deps().rings
+    after_commit(lambda: rings.state_changed(run_id))

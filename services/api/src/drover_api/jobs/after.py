@@ -9,5 +9,5 @@ def ring_scheduler(job_id: int) -> None:
 
     Its tick finds out anyway.
     """
-    dependencies = deps()
-    after_commit(lambda: dependencies.doorbell.job_waits(job_id))
+    rings = deps().rings
+    after_commit(lambda: rings.job_waits(job_id))

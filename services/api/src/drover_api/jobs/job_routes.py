@@ -28,7 +28,6 @@ from drover_api.jobs.views import job_documents, run_documents
 from drover_api.jobs.watch import job_stream
 from drover_api.live.answers import live_messages
 from drover_api.live.requests import grant, last_id, wants_stream
-from drover_api.output.bell import ring_state
 from drover_api.output.boards import boards
 
 blp = PublicBlueprint("jobs", "Jobs and their run attempts")
@@ -63,9 +62,9 @@ def get_job(job_id: int) -> Response:
 def cancel_job(job_id: int) -> Response:
     """Cancel a job: at once while it waits, else by its executor, which learns of it at its next heartbeat"""
     job = cancel(session(), current_principal(), job_id)
-    run_id, client = job.current_run_id, deps().redis
+    run_id, rings = job.current_run_id, deps().rings
     if run_id is not None:
-        after_commit(lambda: ring_state(client, run_id))
+        after_commit(lambda: rings.state_changed(run_id))
     if job.status == JobStatus.CANCELED:
         ring_scheduler(job.id)
     return detail(instance(JobDetailSchema), _document(job), HTTPStatus.ACCEPTED)

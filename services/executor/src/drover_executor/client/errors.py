@@ -22,4 +22,11 @@ class RefusedError(ApiError):
 
 
 class UnavailableError(ApiError):
-    """No answer, or none of ours: a time-out, 5xx, a proxy's page. Asking again may succeed."""
+    """No answer, or none of ours: a time-out, 5xx, a proxy's page. Asking again may succeed.
+
+    `retry_after`: for how many seconds it asks not to be asked again; 0 where it does not say.
+    """
+
+    def __init__(self, detail: str, retry_after: float = 0.0) -> None:
+        super().__init__(detail)
+        self.retry_after = retry_after

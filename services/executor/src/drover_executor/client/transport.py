@@ -20,6 +20,7 @@ _PROBLEM = "application/problem+json"
 _LATER = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS})
 _EMPTY = frozenset({HTTPStatus.ACCEPTED, HTTPStatus.NO_CONTENT})
 _CONNECT_SECONDS = 3.0
+_LONGEST_RETRY_AFTER = 30.0
 
 
 class Transport:
@@ -74,20 +75,25 @@ def _judged(response: httpx.Response) -> Answer:
         return Answer(status, {})
     if response.is_success and body is not None:
         return Answer(status, body)
-    raise _error(status, response.headers.get("content-type", ""), body)
+    raise _error(status, response.headers, body)
 
 
-def _error(status: int, content_type: str, body: dict[str, Any] | None) -> ApiError:
+def _error(status: int, headers: httpx.Headers, body: dict[str, Any] | None) -> ApiError:
     """Only a problem+json answer is the API's own word; anything else may be a proxy's or a crash's."""
-    ours = body is not None and content_type.split(";", maxsplit=1)[0].strip() == _PROBLEM
+    ours = body is not None and headers.get("content-type", "").split(";", maxsplit=1)[0].strip() == _PROBLEM
     if not ours or body is None or status >= HTTPStatus.INTERNAL_SERVER_ERROR or status in _LATER:
-        return UnavailableError(f"status {status}")
+        return UnavailableError(f"status {status}", _seconds(headers.get("retry-after", "")))
     detail = str(body.get("detail") or body.get("title") or f"status {status}")
     if status == HTTPStatus.UNAUTHORIZED:
         return UnauthorizedError(detail)
     if status in (HTTPStatus.CONFLICT, HTTPStatus.GONE):
         return NotOursError(detail)
     return RefusedError(status, detail)
+
+
+def _seconds(retry_after: str) -> float:
+    """As many as it says, within reason; a date is for browsers."""
+    return min(float(retry_after), _LONGEST_RETRY_AFTER) if retry_after.isdecimal() else 0.0
 
 
 def _object(response: httpx.Response) -> dict[str, Any] | None:

@@ -1,0 +1,15 @@
+"""An attempt that follows one whose processes may still live waits until that one's lease is really over."""
+
+from alembic import op
+
+revision = "0017_awaits_lease"
+down_revision = "0016_fact_cache"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    op.execute("""
+        ALTER TABLE job_runs ADD COLUMN awaits_lease boolean NOT NULL DEFAULT false;
+        CREATE INDEX ix_job_runs_awaits_lease ON job_runs (job_id) WHERE state = 'pending' AND awaits_lease;
+    """)
