@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 VERSIONS = Path(__file__).resolve().parents[3] / "shared/src/drover_shared/db/migrations/versions"
+PATHS = sorted(VERSIONS.glob("[0-9]*.py"))
 # Up to this one nothing was ever installed, so that nothing had to be gentle with.
 BEFORE_ANY_INSTALLATION = "0019"
 # Tables that grow with the work done.
@@ -50,7 +51,12 @@ def faults(source: str) -> list[str]:
     return found
 
 
-@pytest.mark.parametrize("path", sorted(VERSIONS.glob("[0-9]*.py")), ids=lambda path: str(path.stem))
+def test_migrations_are_one_line() -> None:
+    known = [re.findall(r'^(?:down_)?revision = "?([\w]+)', path.read_text(), re.MULTILINE) for path in PATHS]
+    assert [before for _, before in known] == ["None", *(revision for revision, _ in known[:-1])]
+
+
+@pytest.mark.parametrize("path", PATHS, ids=lambda path: str(path.stem))
 def test_a_migration_holds_nobody_up(path: Path) -> None:
     if path.name[:4] > BEFORE_ANY_INSTALLATION:
         assert faults(path.read_text()) == []

@@ -2,8 +2,8 @@
 
 from alembic import op
 
-revision = "0017_awaits_lease"
-down_revision = "0016_fact_cache"
+revision = "0018_awaits_lease"
+down_revision = "0017_lists"
 branch_labels = None
 depends_on = None
 
