@@ -81,6 +81,32 @@ def odd_text_is_cleaned(kit: Kit) -> None:
     require(event["stdout_snippet"] == "a\ufffdb", f"it became {event['stdout_snippet']!r}")
 
 
+@rule("K1")
+def facts_go_to_the_next_run(kit: Kit) -> None:
+    """Facts go to the next run of the inventory that uses them, and can be cleared; to no other"""
+    try:
+        kit.set_policy(use_fact_cache=True)
+        first = kit.running_run()
+        kit.api.post(f"/inventories/{kit.job(first.job_id)['inventory_id']}/hosts", {"name": "web01"})
+        facts = [{"host": name, "facts": {"a": 1}} for name in ("web01", "not-a-host")]
+        for _ in range(2):
+            expect(first.call("PUT", "/facts", {"hosts": facts}), Http.OK)
+        expect(first.finish("successful"), Http.OK)
+        expect(first.call("PUT", "/facts", {"hosts": facts}), Http.GONE)
+        second = kit.running_run()
+        told = expect(second.call("GET", "/facts"), Http.OK)
+        require(told == {"items": facts[:1], "next": None}, f"given is {told}")
+        expect(second.call("PUT", "/facts", {"hosts": [{"host": "web01", "facts": None}]}), Http.OK)
+        require(expect(second.call("GET", "/facts"), Http.OK)["items"] == [], "what was cleared is there")
+        expect(second.call("PUT", "/facts", {"hosts": facts}), Http.OK)
+        expect(second.finish("successful"), Http.OK)
+    finally:
+        kit.set_policy(use_fact_cache=False)
+    other = kit.running_run()
+    require(expect(other.call("GET", "/facts"), Http.OK)["items"] == [], "a job that uses none gets facts")
+    expect(other.finish("successful"), Http.OK)
+
+
 @rule("F1")
 def finish_waits_for_output(kit: Kit) -> None:
     """A finish ends the job at once, answers 202 with what is missing, and 200 when nothing is"""
