@@ -16,7 +16,6 @@ USE = """
 
 
 def test_a_job_finds_what_another_gathered(world: World, client: httpx.Client, tmp_path: Path) -> None:
-    """Only where its template says so."""
     folder = tmp_path / "project"
     make_repository(folder, {"gather.yml": GATHER, "use.yml": USE})
     inventory = world.inventory("two", local_hosts("web1", "web2"))
@@ -30,12 +29,8 @@ def test_a_job_finds_what_another_gathered(world: World, client: httpx.Client, t
     shown = client.get(f"{facts}/web1").json()["facts"]
     assert shown["ansible_python"]["version"]["major"] == 3
 
-    templates = [
-        world.template(f"use {options}", str(folder), "use.yml", inventory, **options)
-        for options in (cached, {})
-    ]
-    jobs = [world.launch(template)["id"] for template in templates]
-    for job, told in zip(jobs, (3, "none"), strict=True):
-        assert job_ended(client, job)["status"] == "successful"
-        events = client.get(f"/jobs/{job}/events?event_type=TASK_OK").json()["items"]
-        assert [event["data"]["msg"] for event in events] == [told] * 2
+    use = world.template("use", str(folder), "use.yml", inventory, **cached)
+    second = job_ended(client, world.launch(use)["id"])
+    assert second["status"] == "successful"
+    events = client.get(f"/jobs/{second['id']}/events?event_type=TASK_OK").json()["items"]
+    assert [event["data"]["msg"] for event in events] == [3, 3]

@@ -54,7 +54,11 @@ SITE = """
         dest: "{{ scratch }}/written"
         mode: "0600"
       diff: true
-    - name: As facts and statistics
+    - name: As facts that are kept
+      ansible.builtin.set_fact:
+        kept: "{{ secrets }}"
+        cacheable: true
+    - name: As statistics
       ansible.builtin.set_stats:
         data: {all: "{{ secrets }}"}
     - name: Wait
@@ -108,6 +112,7 @@ def _run(folder: Path, secrets: list[str]) -> tuple[FakeRun, list[str]]:
         "extra_vars": {**answers, "scratch": str(folder)},
         "secret_vars": sorted(answers),
         "verbosity": 5,
+        "use_fact_cache": True,
         "project": {"scm_credential_id": 6},
     }
     lines = [line for key in keys for line in key.splitlines()[1:-1]]
@@ -160,6 +165,7 @@ def test_none_is_seen(
         "log": run.log.decode(errors="replace"),
         "events": json.dumps(run.in_order(), ensure_ascii=False),
         "escaped events": json.dumps(run.in_order()),
+        "facts": json.dumps(run.kept, ensure_ascii=False),
         "end": json.dumps(end, ensure_ascii=False),
         "executor's log": executor.log,
         "processes": processes,
@@ -176,5 +182,6 @@ def test_none_is_seen(
         if form in text
     ]
     assert seen == []
+    assert run.kept["web01"]["kept"] == ["$encrypted$"] * 90
     assert places["log"].count("$encrypted$") > 500
     assert sys.getsizeof(places["log"]) < 50_000_000

@@ -44,26 +44,15 @@ def _run(project: Path | str, sshd: Sshd, inputs: dict[str, str], **source: obje
     return FakeRun(manifest(project, **changes, project=source), credentials=credentials)
 
 
-def test_hosts_and_a_repository(
-    api: FakeApi, start_executor: StartExecutor, sshd: Sshd, tmp_path: Path
-) -> None:
-    project = make_project(tmp_path / "project", {"site.yml": SITE})
-    url = f"ssh://{getpass.getuser()}@127.0.0.1:{sshd.port}{project}"
-    executor = start_executor()
-    for run in (
-        _run(url, sshd, _login(sshd.key, PASSPHRASE), scm_credential_id=6),
-        _run(project, sshd, _login(sshd.plain)),
-    ):
-        end = api.wait_end(executor.launch(run))
-        assert end["state"] == "successful", run.log.decode()
-        done = {event["task_name"]: event["data"] for event in run.of_type("TASK_OK")}
-        assert done["Who"]["stdout"] == getpass.getuser()
-        assert "over ssh" in done["Again"]["stdout"]
-        assert remaining(run) == []  # neither the agent nor a connection that ssh keeps
-        assert b"PRIVATE KEY" not in run.log
+def _was_there(run: FakeRun) -> None:
+    done = {event["task_name"]: event["data"] for event in run.of_type("TASK_OK")}
+    assert done["Who"]["stdout"] == getpass.getuser()
+    assert "over ssh" in done["Again"]["stdout"]
+    assert remaining(run) == []  # neither the agent nor a connection that ssh keeps
+    assert b"PRIVATE KEY" not in run.log
 
 
-def test_only_a_known_host_is_spoken_to(
+def test_a_repository_of_a_known_host_alone(
     api: FakeApi, start_executor: StartExecutor, sshd: Sshd, tmp_path: Path
 ) -> None:
     """None with another key than at the first contact; where an operator names hosts, none but those."""
@@ -72,20 +61,32 @@ def test_only_a_known_host_is_spoken_to(
     known = tmp_path / "known"
     known.write_text("")
 
-    def ended(executor: ExecutorProcess) -> tuple[str, str | None]:
-        end = api.wait_end(executor.launch(_run(url, sshd, _login(sshd.plain), scm_credential_id=6)))
-        return end["state"], end["error_reason"]
+    def end_of(executor: ExecutorProcess) -> tuple[str, str | None, FakeRun]:
+        run = executor.launch(_run(url, sshd, _login(sshd.key, PASSPHRASE), scm_credential_id=6))
+        end = api.wait_end(run)
+        return end["state"], end["error_reason"], run
 
     executor = start_executor()
     host = f"[127.0.0.1]:{sshd.port}"
     (executor.folder / "known_hosts").write_text(f"{host} {sshd.plain.with_suffix('.pub').read_text()}")
-    assert ended(executor) == ("failed", "project_unreachable")
+    assert end_of(executor)[:2] == ("failed", "project_unreachable")
     executor.stop()
     executor = start_executor(DROVER_EXECUTOR_KNOWN_HOSTS=str(known))
-    assert ended(executor) == ("failed", "project_unreachable")
+    assert end_of(executor)[:2] == ("failed", "project_unreachable")
     known.write_text(f"{host} {(tmp_path / 'sshd/host.pub').read_text()}")
-    assert ended(executor) == ("successful", None)
+    state, _, run = end_of(executor)
+    assert state == "successful", run.log.decode()
+    _was_there(run)
     assert not (executor.folder / "known_hosts").exists()
+
+
+def test_a_key_without_a_passphrase(
+    api: FakeApi, start_executor: StartExecutor, sshd: Sshd, tmp_path: Path
+) -> None:
+    project = make_project(tmp_path / "project", {"site.yml": SITE})
+    run = start_executor().launch(_run(project, sshd, _login(sshd.plain)))
+    assert api.wait_end(run)["state"] == "successful", run.log.decode()
+    _was_there(run)
 
 
 def test_a_key_that_does_not_open(
