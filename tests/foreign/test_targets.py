@@ -95,7 +95,8 @@ def test_the_same_recap(
         "credentials": [{"id": 5, "type": "machine", "name": "k"}],
     }
     job = FakeRun(manifest(project, **changes), credentials={5: {"type": "machine", "inputs": inputs}})
-    end = api.wait_end(start_executor().launch(job), 900)
+    executor = start_executor(DROVER_EXECUTOR_LOCAL_ROOTS=str(project))  # all tests share it
+    end = api.wait_end(executor.launch(job), 900)
     status, recap = _bare(run, project, sshd, tmp_path)
     assert end["exit_code"] == status, job.log.decode()[-3000:]
     stats = job.of_type("STATS")
