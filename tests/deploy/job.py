@@ -1,16 +1,20 @@
 """Runs one real job over the published port and checks what comes back; the standard library is enough.
 
-usage: job.py ENV-FILE SECRETS-FOLDER   (the settings and secrets that the composition was started with)
+usage: python -m deploy.job ENV-FILE SECRETS-FOLDER   (those that the composition was started with)
 """
 
 import base64
+import http.client
 import json
+import socket
+import ssl
 import sys
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 REPOSITORY = "git://git/project.git"
 INVENTORY = "\n".join(
@@ -20,6 +24,8 @@ INVENTORY = "\n".join(
 GREETING = "hello from a container"
 JOB_SECONDS = 300.0
 PAUSE_SECONDS = 0.5
+AWAY_SECONDS = 120.0
+AWAY = {502, 503, 504}
 FINAL = {"successful", "failed", "canceled", "error"}
 HIDDEN = (
     "/internal/api/v1/executors",
@@ -31,6 +37,7 @@ HIDDEN = (
 )
 
 Json = dict[str, Any]
+T = TypeVar("T")
 
 
 class Api:
@@ -90,7 +97,8 @@ def check_hidden(api: Api) -> None:
         assert status_of(api, path) == (404, "application/problem+json"), path
 
 
-def make_template(api: Api) -> int:
+def make_template(api: Api, playbook: str = "site.yml", **extra_vars: Any) -> int:
+    """A template of the proof's project, with an organization, an inventory and the rest of its own."""
     name = f"Proof {time.time_ns()}"
     owner = {"organization_id": api.post("/organizations", {"name": name})["id"]}
     project = api.post("/projects", {"name": name, "scm_type": "git", "scm_url": REPOSITORY, **owner})
@@ -105,20 +113,33 @@ def make_template(api: Api) -> int:
             "name": name,
             "inventory_id": inventory["id"],
             "project_id": project["id"],
-            "playbook": "site.yml",
+            "playbook": playbook,
             "execution_environment_id": environment["id"],
-            "extra_vars": {"greeting": GREETING},
+            "extra_vars": {"greeting": GREETING, **extra_vars},
         },
     )
     template_id: int = template["id"]
     return template_id
 
 
+def patiently(call: Callable[[], T]) -> T:
+    """The answer of a call that may be repeated; while the API is away it is asked again."""
+    until = time.monotonic() + AWAY_SECONDS
+    while True:
+        try:
+            return call()
+        except (urllib.error.URLError, OSError, http.client.HTTPException) as error:
+            passing = not isinstance(error, urllib.error.HTTPError) or error.code in AWAY
+            if not passing or time.monotonic() > until:
+                raise
+            time.sleep(PAUSE_SECONDS)
+
+
 def finished(api: Api, job_id: int) -> Json:
     """The job when it is over and its events and its log are stored."""
     until = time.monotonic() + JOB_SECONDS
     while time.monotonic() < until:
-        job = api.get(f"/jobs/{job_id}")
+        job = patiently(lambda: api.get(f"/jobs/{job_id}"))
         if job["status"] in FINAL and job["events_complete"] and job["log_complete"]:
             return job
         time.sleep(PAUSE_SECONDS)
@@ -144,13 +165,38 @@ def check_job(api: Api, job: Json) -> None:
     )
 
 
-def main(env_file: Path, secrets: Path) -> None:
-    env = settings(env_file)
-    api = Api(f"http://127.0.0.1:{env['DROVER_PORT']}")
-    check_hidden(api)
+def api_of(env_file: Path, secrets: Path) -> Api:
+    """The composition's API, for its administrator."""
+    api = Api(f"http://127.0.0.1:{settings(env_file)['DROVER_PORT']}")
     api.login((secrets / "admin-password").read_text())
+    return api
+
+
+def run_job(api: Api) -> None:
     job = api.post("/jobs", {"job_template_id": make_template(api)})
     check_job(api, finished(api, job["id"]))
+
+
+def check_tls(env_file: Path, secrets: Path) -> None:
+    """The gateway by HTTPS, with the certificate it was given; what it cannot read gets a problem, too."""
+    trusted = ssl.create_default_context(cafile=str(secrets / "tls-certificate"))
+    port = int(settings(env_file)["DROVER_TLS_PORT"])
+    with urllib.request.urlopen(f"https://localhost:{port}/api/v1/openapi.json", context=trusted) as answer:
+        assert json.load(answer)["openapi"].startswith("3.1")
+    with trusted.wrap_socket(
+        socket.create_connection(("localhost", port)), server_hostname="localhost"
+    ) as raw:
+        raw.sendall(b"GET / HTTP/1.1\r\nHost: x\r\nX-Large: " + b"x" * 40_000 + b"\r\n\r\n")
+        head = raw.recv(4096)
+    assert head.startswith(b"HTTP/1.1 400"), head
+    assert b"application/problem+json" in head, head
+
+
+def main(env_file: Path, secrets: Path) -> None:
+    api = api_of(env_file, secrets)
+    check_hidden(api)
+    check_tls(env_file, secrets)
+    run_job(api)
 
 
 if __name__ == "__main__":

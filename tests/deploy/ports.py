@@ -1,7 +1,7 @@
 """Scans each of the composition's networks from inside, and holds what is open to what is meant to be.
 
 Every TCP port of every container is tried (by nmap, in a container that joins the network), and what is
-bound for UDP is read from the kernel's tables. usage: ports.py PROJECT
+bound for UDP is read from the kernel's tables. usage: python -m deploy.ports PROJECT
 """
 
 import json
@@ -13,7 +13,7 @@ from typing import Any
 
 # What may be reached, a network; "git" is the proof's own.
 MEANT = {
-    "front": {"gateway 8080", "api 8080", "executor 8081", "git 9418"},
+    "front": {"gateway 8080", "gateway 8443", "api 8080", "executor 8081", "git 9418"},
     "queue": {
         "api 8080",
         "redis 6379",
@@ -31,6 +31,7 @@ MEANT = {
         "log-store 8081",
     },
 }
+PUBLISHED = ("HTTP", "HTTPS")  # the gateway's, here on this machine's own address
 MAY = {"minio 9001"}  # MinIO's own console; the stand-in has none
 SCANNER = "localhost/drover-stand-in-scanner"
 # A closed port on the same machine answers at once; one that is dropped is asked for again.
@@ -107,7 +108,7 @@ def main(project: str) -> None:
         for bindings in (one["HostConfig"]["PortBindings"] or {}).values()
         for bound in bindings
     }
-    if len(published) != 1 or not next(iter(published)).startswith("127.0.0.1:"):
+    if len(published) != len(PUBLISHED) or not all(one.startswith("127.0.0.1:") for one in published):
         sys.exit(f"published: {published}")
     sys.stdout.write(f"   published: {', '.join(published)}; nothing for UDP\n")
 

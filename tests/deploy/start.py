@@ -2,7 +2,7 @@
 
 podman-compose cannot do it with every podman: before 4.6 podman does not wait for health (and without systemd
 never asks for it), and 4.3 refuses to start what requires a container that has done its work and ended.
-usage: start.py PROJECT COMPOSE-COMMAND…
+usage: python -m deploy.start PROJECT COMPOSE-COMMAND…
 """
 
 import graphlib
@@ -21,7 +21,9 @@ Services = Mapping[str, Mapping[str, Any]]
 
 
 def output(*command: str) -> str:
-    return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    """What it prints, on either stream where it is a container's log."""
+    to_both = subprocess.STDOUT if command[1] == "logs" else subprocess.PIPE
+    return subprocess.run(command, check=True, stdout=subprocess.PIPE, stderr=to_both, text=True).stdout
 
 
 def start_order(services: Services) -> Iterator[tuple[str, ...]]:
@@ -43,7 +45,7 @@ class Project:
     """The containers of one composition."""
 
     def __init__(self, name: str, compose: Sequence[str]) -> None:
-        self._name = name
+        self.name = name
         self._compose = compose
 
     def services(self) -> Services:
@@ -51,13 +53,34 @@ class Project:
         return found
 
     def containers(self, service: str) -> list[str]:
-        labels = (f"io.podman.compose.project={self._name}", f"com.docker.compose.service={service}")
+        labels = (f"io.podman.compose.project={self.name}", f"com.docker.compose.service={service}")
         filters = [word for label in labels for word in ("--filter", f"label={label}")]
         return output("podman", "ps", "--all", "--quiet", *filters).split()
 
     def start(self, services: Sequence[str]) -> None:
-        command = [*self._compose, "up", "--detach", "--no-deps", *services]
-        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+        """What runs already stays as it is."""
+        self.compose("up", "--detach", "--no-deps", "--no-recreate", *services)
+
+    def compose(self, *arguments: str) -> None:
+        subprocess.run([*self._compose, *arguments], check=True, stdout=subprocess.DEVNULL)
+
+    def stop(self, *services: str) -> None:
+        """Each container of these gets its time to end, and is removed; its named volumes stay."""
+        for service in services:
+            for container in self.containers(service):
+                output("podman", "stop", "--time", "30", container)
+                output("podman", "rm", "--force", container)
+
+    def kill(self, service: str, *, with_data: bool = False) -> None:
+        """As if its machine were gone; `with_data`: and the volume that is named like it."""
+        for container in self.containers(service):
+            output("podman", "rm", "--force", "--time", "0", container)
+        if with_data:
+            output("podman", "volume", "rm", f"{self.name}_{service}")
+
+    def ask(self, service: str, *command: str) -> str:
+        """What a command in the service's first container prints."""
+        return output("podman", "exec", f"{self.name}_{service}_1", *command)
 
     def wait(self, service: str, condition: str) -> None:
         """Return when every container of the service fulfils it; exits where one does not in time."""
@@ -92,8 +115,8 @@ def has_completed(container: str) -> bool:
     return output("podman", "inspect", "--format", state, container).strip() == "exited 0"
 
 
-def main(name: str, compose: Sequence[str]) -> None:
-    project = Project(name, compose)
+def start_all(project: Project) -> None:
+    """Everything, each when what it depends on fulfils its condition; returns when all is healthy."""
     services = project.services()
     for group in start_order(services):
         for needed, condition in sorted(
@@ -107,4 +130,4 @@ def main(name: str, compose: Sequence[str]) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2:])
+    start_all(Project(sys.argv[1], sys.argv[2:]))

@@ -6,7 +6,7 @@ if [ ! -e "$PGDATA/PG_VERSION" ]; then
     umask 077
     POSTGRES_PASSWORD=$(cat "$POSTGRES_PASSWORD_FILE")
     printf '%s\n' "$POSTGRES_PASSWORD" > /tmp/password
-    initdb -D "$PGDATA" -U "$POSTGRES_USER" --pwfile=/tmp/password --auth=scram-sha-256 --encoding=UTF8 \
+    initdb -D "$PGDATA" -U "$POSTGRES_USER" --pwfile=/tmp/password --auth-local=trust --auth-host=scram-sha-256 --encoding=UTF8 \
         --locale-provider=builtin --locale=C.UTF-8
     rm /tmp/password
     echo "host all all all scram-sha-256" >> "$PGDATA/pg_hba.conf"

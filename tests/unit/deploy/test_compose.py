@@ -10,6 +10,7 @@ import yaml
 ROOT = Path(__file__).resolve().parents[3]
 SERVICES: dict[str, dict[str, Any]] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
 OURS = ("api", "scheduler", "event-ingest", "log-store", "executor")
+SERVICE_AND_CODE = ["/opt/drover/bin/service", "/src"]
 
 
 def test_only_the_gateway_is_published_and_only_on_this_machine() -> None:
@@ -56,3 +57,15 @@ def test_every_service_is_built_probed_and_can_be_multiplied(name: str) -> None:
     assert body["healthcheck"]["test"][-1] == "/opt/drover/ready.py"
     assert "container_name" not in body
     assert all(how["condition"] != "service_started" for how in body["depends_on"].values())
+
+
+@pytest.mark.parametrize("name", [*OURS, "migrate", "create-bucket"])
+def test_for_work_on_the_code_a_service_runs_what_is_mounted(name: str) -> None:
+    body = yaml.safe_load((ROOT / "docker-compose.dev.yml").read_text())["services"][name]
+    code = name if name in OURS else "api"  # the others run the API's image
+    assert body["volumes"] == ["./shared/src:/src/shared:ro", f"./services/{code}/src:/src/service:ro"]
+    assert body["image"].endswith(f"-{code}:dev")
+    if name in OURS:
+        assert body["build"]["args"] == {"RELOAD": "yes"}
+        assert body["entrypoint"][0] == "/opt/reload/bin/watchfiles"
+        assert body["entrypoint"][-2:] == SERVICE_AND_CODE

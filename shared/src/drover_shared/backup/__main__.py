@@ -1,4 +1,7 @@
-"""`python -m drover_shared.backup create|check|restore FOLDER`; `objects FOLDER`: those alone, one pass."""
+"""`python -m drover_shared.backup create|check|restore FOLDER`; `objects` and `restore-objects`: those alone.
+
+Where PostgreSQL's programs lie in another container, the database goes by them, and the rest by those two.
+"""
 # ruff: noqa: T201 - what a command prints is its answer
 
 import argparse
@@ -39,7 +42,7 @@ def run(arguments: Sequence[str], env: Environment) -> int:
     parser = argparse.ArgumentParser(
         prog="backup", description="All that Drover keeps, into a folder and back."
     )
-    parser.add_argument("command", choices=["create", "check", "restore", "objects"])
+    parser.add_argument("command", choices=["create", "check", "restore", "objects", "restore-objects"])
     parser.add_argument("folder", type=Path)
     parser.add_argument("--replace", action="store_true", help="restore: drop what the database holds first")
     options = parser.parse_args(arguments)
@@ -51,6 +54,8 @@ def run(arguments: Sequence[str], env: Environment) -> int:
                 check(options.folder)
             case "objects":
                 copy_objects(options.folder, env)
+            case "restore-objects":
+                restore_objects(options.folder, env)
             case _:
                 restore(options.folder, env, replace=options.replace)
     except (BackupError, InfrastructureError, OSError) as error:
@@ -111,15 +116,20 @@ def restore(folder: Path, env: Environment, *, replace: bool) -> None:
     check(folder)
     if database.revision(url) is not None and not replace:
         raise BackupError("the database has tables already: restore into an empty one, or with --replace")
-    with _store(env) as store:
-        store.ensure_bucket()
-        copied = objects.copy_in(store, folder / OBJECTS)
-    print(f"objects: {copied.objects}, {copied.size} bytes")
+    restore_objects(folder, env)
     if replace:
         database.clear(url)
     database.restore(url, folder / DATABASE, programs)
     upgrade(url)
     print(f"database: restored, migration {database.revision(url)}")
+
+
+def restore_objects(folder: Path, env: Environment) -> None:
+    """Every object of the folder into the bucket, which is made where there is none."""
+    with _store(env) as store:
+        store.ensure_bucket()
+        copied = objects.copy_in(store, folder / OBJECTS)
+    print(f"objects: {copied.objects}, {copied.size} bytes")
 
 
 def _contents(folder: Path) -> dict[str, Any]:
