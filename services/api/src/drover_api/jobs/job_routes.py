@@ -39,7 +39,7 @@ blp = PublicBlueprint("jobs", "Jobs and their run attempts")
 def list_jobs(filters: dict[str, Any]) -> dict[str, Any]:
     """The visible jobs, newest first"""
     page = queries.page(session(), current_principal(), filters)
-    return page | {"items": job_documents(session(), page["items"])}
+    return page | {"items": job_documents(session(), page["items"], names=queries.LISTED)}
 
 
 @blp.get("/jobs/<id:job_id>")

@@ -7,12 +7,14 @@ from uuid import UUID
 from drover_shared.db.models import Job, JobHostSummary, JobRun
 from drover_shared.domain.errors import NotFoundError
 from sqlalchemy import ColumnElement, Select, select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, load_only
 
 from drover_api.access.allowed import visible
 from drover_api.access.job_lists import seen_jobs
 from drover_api.access.principal import Principal
+from drover_api.http.fields import instance
 from drover_api.http.pages import PAGE_FIELDS, Orders, contains, paginate
+from drover_api.jobs.schemas import JobSchema
 
 ORDERS: Orders = {
     "id": Job.id,
@@ -24,6 +26,9 @@ ORDERS: Orders = {
     "priority": Job.priority,
 }
 NEWEST_FIRST = "-id"
+# What a list tells of a job. Its variables and artifacts, which may be large, are not even read.
+LISTED = [*(name for name in instance(JobSchema).fields if name in Job.__table__.c), "launched_by_id"]
+_LISTED = load_only(*(getattr(Job, name) for name in LISTED), raiseload=True)
 _EQUAL = {
     "kind": Job.kind,
     "job_template_id": Job.job_template_id,
@@ -43,7 +48,7 @@ def page(db: Session, principal: Principal, filters: Mapping[str, Any]) -> dict[
 
 
 def _jobs(seen: ColumnElement[bool], filters: Mapping[str, Any]) -> Select[Any]:
-    query = select(Job).where(seen)
+    query = select(Job).where(seen).options(_LISTED)
     for name, column in _EQUAL.items():
         if name in filters:
             query = query.where(column == filters[name])
