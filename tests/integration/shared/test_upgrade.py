@@ -5,7 +5,9 @@ from collections.abc import Iterator
 
 import psycopg2.errors
 import pytest
+from drover_shared.clock import SystemClock
 from drover_shared.db.migrate import is_migrated, upgrade
+from drover_shared.db.partitions import partition_name
 from sqlalchemy import Connection, Engine, create_engine, text
 from sqlalchemy.exc import OperationalError
 from support.servers import StackServers
@@ -122,3 +124,43 @@ def test_a_table_that_stays_in_use_ends_the_try(old_url: str, monkeypatch: pytes
     upgrade(old_url)
     assert is_migrated(engine)
     engine.dispose()
+
+
+_CHILDREN = text("""
+    SELECT inhrelid::regclass::text FROM pg_inherits WHERE inhparent = 'ix_job_events_changed'::regclass
+""")
+
+
+def test_an_index_of_all_events_is_built_ahead_and_taken_over(stack_servers: StackServers) -> None:
+    """Partition by partition, concurrently; one that an earlier try left half made is made again."""
+    stack_servers.sql("CREATE DATABASE indexed")
+    url = stack_servers.database_url("indexed")
+    engine = create_engine(url)
+    try:
+        upgrade(url, "0012_traces")
+        half_made = f"{partition_name(SystemClock().now().date())}_changed"
+        with engine.begin() as connection:
+            table = half_made.removesuffix("_changed")
+            connection.execute(text(f"CREATE INDEX {half_made} ON {table} (job_run_id, seq) WHERE changed"))
+            connection.execute(
+                text("UPDATE pg_index SET indisvalid = false WHERE indexrelid = to_regclass(:name)"),
+                {"name": half_made},
+            )
+        upgrade(url)
+        with engine.connect() as connection:
+            children = set(connection.scalars(_CHILDREN))
+            partitions = set(
+                connection.scalars(
+                    text(
+                        "SELECT inhrelid::regclass::text FROM pg_inherits "
+                        "WHERE inhparent = 'job_events'::regclass"
+                    )
+                )
+            )
+            invalid = connection.scalar(text("SELECT count(*) FROM pg_index WHERE NOT indisvalid"))
+        assert children == {f"{partition}_changed" for partition in partitions}
+        assert half_made in children
+        assert invalid == 0
+    finally:
+        engine.dispose()
+        stack_servers.drop_database("indexed")

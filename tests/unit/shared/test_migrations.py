@@ -1,14 +1,16 @@
 """What a migration may do to a table that people work with: nothing that holds a lock for long."""
 
 import re
+from collections.abc import Collection
 from pathlib import Path
 
 import pytest
+from drover_shared.db.gently import AHEAD
 
 VERSIONS = Path(__file__).resolve().parents[3] / "shared/src/drover_shared/db/migrations/versions"
 PATHS = sorted(VERSIONS.glob("[0-9]*.py"))
 # Up to this one nothing was ever installed, so that nothing had to be gentle with.
-BEFORE_ANY_INSTALLATION = "0019"
+BEFORE_ANY_INSTALLATION = "0018"
 # Tables that grow with the work done.
 BIG = ("job_events", "jobs", "job_runs", "log_chunks", "host_summaries", "activity", "run_event_progress")
 
@@ -28,13 +30,13 @@ REWRITES = {
 }
 
 
-def faults(source: str) -> list[str]:
-    """What in a migration would hold up those who work with a big table."""
+def faults(source: str, ahead: Collection[str] = ()) -> list[str]:
+    """What in a migration would hold up those who work with a big table; `ahead`: tables indexed before."""
     new = set(CREATE_TABLE.findall(source))
     found = [
         f"index on {table} not CONCURRENTLY"
         for concurrently, table in CREATE_INDEX.findall(source)
-        if table in BIG and table not in new and not concurrently
+        if table in BIG and table not in new and not concurrently and table not in ahead
     ]
     for table, rest in ALTER_TABLE.findall(source):
         if table in BIG and table not in new:
@@ -59,7 +61,10 @@ def test_migrations_are_one_line() -> None:
 @pytest.mark.parametrize("path", PATHS, ids=lambda path: str(path.stem))
 def test_a_migration_holds_nobody_up(path: Path) -> None:
     if path.name[:4] > BEFORE_ANY_INSTALLATION:
-        assert faults(path.read_text()) == []
+        source = path.read_text()
+        revision = re.search(r'^revision = "(.*)"', source, re.MULTILINE)
+        assert revision is not None
+        assert faults(source, {index.table for index in AHEAD.get(revision[1], ())}) == []
 
 
 @pytest.mark.parametrize(

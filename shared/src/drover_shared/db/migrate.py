@@ -17,6 +17,7 @@ from sqlalchemy.exc import OperationalError
 
 from drover_shared.clock import SystemClock
 from drover_shared.db.engine import make_engine
+from drover_shared.db.gently import AHEAD, index_partitions
 from drover_shared.db.partitions import ensure_partitions
 from drover_shared.logging import configure, get_logger
 from drover_shared.process import run_main, stop_on_signals
@@ -51,7 +52,9 @@ def upgrade(url: str, target: str = "head", stop: threading.Event | None = None)
 def _upgrade(engine: Engine, target: str, stop: threading.Event) -> None:
     """One at a time: the first connection's transaction holds a lock, and nothing else, until the end."""
     with engine.begin() as guard:
+        guard.execute(text("SET LOCAL idle_in_transaction_session_timeout = 0"))  # a migration may take long
         guard.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
+        _build_ahead(engine, target)
         for pause in _PAUSES:
             try:
                 with engine.connect() as connection:
@@ -63,6 +66,19 @@ def _upgrade(engine: Engine, target: str, stop: threading.Event) -> None:
                 stop.wait(pause)
             else:
                 return
+
+
+def _build_ahead(engine: Engine, target: str) -> None:
+    """The indexes that the migrations to come would hold others up for; nothing in an empty database."""
+    scripts = ScriptDirectory.from_config(alembic_config())
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        current = MigrationContext.configure(connection).get_current_revision()
+        if current is None or current not in {script.revision for script in scripts.walk_revisions()}:
+            return
+        for script in scripts.iterate_revisions(target, current):
+            for index in AHEAD.get(script.revision, ()):
+                get_logger("drover.migrate").info("index_ahead", table=index.table, index=index.suffix)
+                index_partitions(connection, index)
 
 
 def _migrate(connection: Connection, target: str) -> None:
