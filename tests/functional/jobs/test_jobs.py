@@ -164,6 +164,33 @@ class TestCancel:
         run.post("/finish", ending("canceled", exit_code=None))
         assert admin.get(f"/jobs/{queued.job_id}").get_json()["status"] == "canceled"
 
+    def test_a_job_that_waits_for_another_attempt_is_canceled_at_once(
+        self, admin: Api, queued: QueuedJob, executor: Executor
+    ) -> None:
+        run = executor.claim(queued)
+        run.post("/finish", ending("failed", error_reason="executor_lost"))
+        for _ in range(2):
+            answer = admin.post(f"/jobs/{queued.job_id}/cancel")
+            assert (answer.status_code, answer.get_json()["status"]) == (202, "canceled")
+        runs = admin.get(f"/jobs/{queued.job_id}/runs").get_json()["items"]
+        assert [(run["attempt_number"], run["state"]) for run in runs] == [(1, "failed"), (2, "canceled")]
+
+    def test_a_repeat_changes_nothing(
+        self, admin: Api, api_deps: Deps, queued: QueuedJob, executor: Executor
+    ) -> None:
+        run = executor.claim(queued)
+        run.post("/start", {"project_revision": None})
+        for _ in range(2):
+            job = admin.post(f"/jobs/{queued.job_id}/cancel").get_json()
+            assert (job["status"], job["cancel_requested"]) == ("running", True)
+        with api_deps.sessions.begin() as db:
+            asked = db.get_one(Job, queued.job_id).cancel_requested_at
+        admin.post(f"/jobs/{queued.job_id}/cancel")
+        with api_deps.sessions.begin() as db:
+            assert db.get_one(Job, queued.job_id).cancel_requested_at == asked
+        run.post("/finish", ending("canceled", exit_code=None))
+        assert admin.post(f"/jobs/{queued.job_id}/cancel").get_json()["status"] == "canceled"
+
     def test_a_finished_job_is_409(self, admin: Api, queued: QueuedJob, executor: Executor) -> None:
         finished(executor, queued)
         answer = admin.post(f"/jobs/{queued.job_id}/cancel")

@@ -3,7 +3,7 @@
 from drover_cli.conformance.suite import EXECUTOR_RULES
 from support.conformance import OURS, WRONG, WRONG_IN, faults
 
-SLOW = {"E2", "E6", "E7", "E8", "P8", "K8", "K9", "K10", "K11", "K12"}
+SLOW = {"E6", "E8", "K8", "K9", "K10", "K11", "K12"}
 SHOWN = ("E1", "E4", "P1", "P3", "P4", "P8", "K5")
 
 

@@ -1,7 +1,8 @@
 """Jobs and runs as a state machine against PostgreSQL: two schedulers, two executors, whatever goes wrong.
 
-Messages are lost, doubled and late; executors fall silent and come back as zombies with old tokens; users
-cancel.
+Messages are lost, doubled and late; executors fall silent, come back as zombies with old tokens, lose their
+playbooks, let them run too long or never start them; playbooks fail and are tried again by their template's
+policy; users cancel, at any moment.
 After every step the database must tell one consistent story, and from anywhere every job comes to an end.
 """
 
@@ -44,9 +45,31 @@ SERIAL_TEMPLATE = 7
 EXAMPLES = 15
 WHO = st.sampled_from((0, 1))
 ANY = st.integers(0, 1000)  # picks one of what there is, modulo its count
+POLICIES: tuple[dict[str, Any], ...] = (
+    {},
+    {"retry_on": []},
+    {"retry_on": ["lost", "failed"], "retry_wait_seconds": 0},
+    {"retry_on": ["failed", "timeout", "error"], "retry_hosts": "failed"},
+    {"retry_on": ["lost", "failed", "timeout"], "retry_hosts": "failed_and_unstarted", "timeout_seconds": 60},
+    {"retry_on": ["lost", "timeout", "error"], "timeout_seconds": 60, "retry_wait_seconds": 0},
+)
+REASONS = st.sampled_from((None, "playbook_failed", "executor_lost", "timeout", "project_unreachable"))
+# Of a first attempt alone: a later one would have begun before the one before it ended.
+TOO_LONG = """UPDATE job_runs SET created_at = created_at - interval '2 hours',
+    claimed_at = claimed_at - interval '2 hours', started_at = started_at - interval '2 hours'
+    WHERE id = :id AND attempt_number = 1 AND finished_at IS NULL"""
+WAITED = "UPDATE job_runs SET available_at = NULL WHERE state = 'pending'"
+OVER = "UPDATE job_runs SET lease_expires_at = now() - interval '1 minute' WHERE finished_at IS NOT NULL"
 EXPIRED = "UPDATE job_runs SET lease_expires_at = now() - interval '1 minute' WHERE id = :id"
 
 NEVER = STORY | {
+    "an attempt taken while the one before it may be at work": """
+        SELECT later.id FROM job_runs later JOIN job_runs earlier ON earlier.job_id = later.job_id
+            AND earlier.attempt_number = later.attempt_number - 1
+        WHERE later.state = 'starting' AND earlier.final_event_seq IS NULL
+            AND earlier.lease_expires_at > now()""",
+    "an attempt taken before it is known which hosts it is for": """
+        SELECT id FROM job_runs WHERE claimed_at IS NOT NULL AND awaits_hosts""",
     "two jobs at work of a template that runs one": """
         SELECT count(*) FROM jobs WHERE job_template_id = :serial AND status IN ('queued', 'running')
         HAVING count(*) > 1""",
@@ -95,16 +118,23 @@ class Lifecycle(RuleBasedStateMachine):
 
     # What may happen
 
-    @rule(jobs=st.lists(st.tuples(st.booleans(), WHO, st.integers(1, 3), WHO), min_size=1, max_size=4))
-    def launch(self, jobs: list[tuple[bool, int, int, int]]) -> None:
+    @rule(
+        jobs=st.lists(
+            st.tuples(st.booleans(), WHO, st.integers(1, 3), WHO, st.sampled_from(POLICIES)),
+            min_size=1,
+            max_size=4,
+        )
+    )
+    def launch(self, jobs: list[tuple[bool, int, int, int, dict[str, Any]]]) -> None:
         with self.sessions.begin() as db:
-            for serial, organization, attempts, priority in jobs:
+            for serial, organization, attempts, priority, policy in jobs:
                 job = add_job(
                     db,
                     job_template_id=SERIAL_TEMPLATE if serial else None,
                     organization_id=organization + 1,
                     max_attempts=attempts,
                     priority=priority,
+                    **policy,
                 )
                 self.jobs.append(job.id)
 
@@ -138,10 +168,15 @@ class Lifecycle(RuleBasedStateMachine):
         self.with_token(run_id, token, lambda db: heartbeat(db, run_id, token, 0, -1, TERMS))
 
     @precondition(lambda self: self.tokens)
-    @rule(which=ANY, state=st.sampled_from((RunState.SUCCESSFUL, RunState.FAILED, RunState.CANCELED)))
-    def finish(self, which: int, state: RunState) -> None:
+    @rule(
+        which=ANY,
+        state=st.sampled_from((RunState.SUCCESSFUL, RunState.FAILED, RunState.CANCELED)),
+        reason=REASONS,
+    )
+    def finish(self, which: int, state: RunState, reason: str | None) -> None:
         run_id, token = self.tokens[which % len(self.tokens)]
-        self.with_token(run_id, token, lambda db: finish(db, run_id, token, ending(state)))
+        end = ending(state, reason if state is RunState.FAILED else None)
+        self.with_token(run_id, token, lambda db: finish(db, run_id, token, end))
 
     @precondition(lambda self: self.jobs)
     @rule(which=ANY)
@@ -159,6 +194,24 @@ class Lifecycle(RuleBasedStateMachine):
         """A lease and its grace run out."""
         with self.engine.begin() as connection:
             connection.execute(text(EXPIRED), {"id": self.tokens[which % len(self.tokens)][0]})
+
+    @precondition(lambda self: self.tokens)
+    @rule(which=ANY)
+    def take_too_long(self, which: int) -> None:
+        """To get started, or to run: longer than the job may, and its grace."""
+        with self.engine.begin() as connection:
+            connection.execute(text(TOO_LONG), {"id": self.tokens[which % len(self.tokens)][0]})
+
+    @rule()
+    def wait(self) -> None:
+        """Whatever waits for its next attempt has waited; somebody may have asked for that, too."""
+        with self.engine.begin() as connection:
+            connection.execute(text(WAITED))
+
+    @rule()
+    def leases_of_the_ended_run_out(self) -> None:
+        with self.engine.begin() as connection:
+            connection.execute(text(OVER))
 
     # What must hold
 
@@ -229,7 +282,8 @@ class Lifecycle(RuleBasedStateMachine):
 
     def live_runs(self) -> list[tuple[UUID, str]]:
         with self.engine.begin() as connection:
-            connection.execute(text("UPDATE job_runs SET available_at = NULL WHERE state = 'pending'"))
+            connection.execute(text(WAITED))
+            connection.execute(text(OVER))
             found = connection.execute(
                 text("SELECT id, state FROM job_runs WHERE state IN ('pending', 'starting', 'running')")
             )
@@ -240,8 +294,8 @@ class Lifecycle(RuleBasedStateMachine):
             return int(connection.scalar(text(query)) or 0)
 
 
-def ending(state: RunState) -> Ending:
-    return Ending(state, 0, None, None, 0, 0, 0, "0" * 64)
+def ending(state: RunState, reason: str | None = None) -> Ending:
+    return Ending(state, 0, reason, None, 0, 0, 0, "0" * 64)
 
 
 def test_every_interleaving_tells_one_story(engine: Engine, redis_client: "redis.Redis") -> None:

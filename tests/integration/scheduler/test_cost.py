@@ -4,11 +4,13 @@ from typing import Any
 
 import pytest
 from drover_scheduler import line, waiting
+from drover_scheduler.attempts import fill_pool
 from drover_shared.db.attempts import is_available
 from drover_shared.db.models import JobRun
+from drover_shared.ids import new_run_id
 from sqlalchemy import Connection, Engine, Select, select, text
 
-FEW, MANY = 200, 20_000
+FEW, CROWDED, MANY = 200, 10_000, 20_000
 LANES = """
     INSERT INTO jobs (name, organization_id, inventory_id, project_id, inventory_snapshot_id, project,
         playbook, job_template_id, allow_simultaneous, priority, status)
@@ -22,6 +24,22 @@ RUNS = """
 """
 HEADS = {"pool": "default", "at_once": 10}
 ROOM = {"pool": "default", "spare": line.SPARE, "alive": line.ALIVE_SECONDS}
+
+
+# Of one organization, each more urgent than the one of another that comes last.
+CROWD = """
+    INSERT INTO jobs (name, organization_id, inventory_id, project_id, inventory_snapshot_id, project,
+        playbook, job_template_id, allow_simultaneous, priority)
+    SELECT 'job', 1, 1, 1, (SELECT id FROM inventory_snapshots LIMIT 1), '{}', 'site.yml',
+        1 + n % 5, true, 100
+    FROM generate_series(1, :count) AS n
+"""
+LATE = """
+    INSERT INTO jobs (name, organization_id, inventory_id, project_id, inventory_snapshot_id, project,
+        playbook, job_template_id, allow_simultaneous, priority)
+    VALUES ('late', 2, 1, 1, (SELECT id FROM inventory_snapshots LIMIT 1), '{}', 'site.yml', 9, true, 0)
+    RETURNING id
+"""
 
 
 def pages(connection: Connection, query: str | Select[Any], values: dict[str, Any]) -> int:
@@ -74,3 +92,22 @@ def test_a_decision_costs_the_same_however_many_wait(
 ) -> None:
     few, many = (costs(engine, count, status, sql, values) for count in (FEW, MANY))
     assert many <= 2 * few + 20, f"{few} pages with {FEW} waiting, {many} with {MANY}"
+
+
+def test_ten_thousand_of_one_organization_do_not_hold_up_one_of_another(engine: Engine) -> None:
+    """It is the next in line at once, and to find that out costs the same as in a short line."""
+    found = {}
+    for count in (FEW, CROWDED):
+        with engine.connect() as connection:
+            connection.execute(
+                text("INSERT INTO inventory_snapshots (inventory_id, version, manifest) VALUES (1, 1, '{}')")
+            )
+            connection.execute(text(CROWD), {"count": count})
+            assert len(fill_pool(connection, "default", new_run_id)) == line.SPARE
+            connection.execute(text("UPDATE job_runs SET state = 'starting'"))
+            late = connection.execute(text(LATE)).scalar_one()
+            connection.execute(text("ANALYZE jobs"))
+            found[count] = pages(connection, line._NEXT.text, HEADS)
+            assert fill_pool(connection, "default", new_run_id)[0].job_id == late
+            connection.rollback()
+    assert found[CROWDED] <= 2 * found[FEW] + 20, found

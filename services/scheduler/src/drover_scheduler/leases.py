@@ -79,7 +79,8 @@ def time_out_run(
 ) -> Ended | None:
     """End an overdue run, and make the next attempt or end its job; None where somebody else was first.
 
-    Its executor may not have heard of it yet: the next attempt waits until its lease is over, too.
+    Its executor may not have heard of it yet: the next attempt waits until its lease is over, too, which is
+    judged as for a lost run.
     """
     job = _lock_job(connection, job_id)
     if job is None:

@@ -31,7 +31,8 @@ _ROOM = text(f"""
     SELECT greatest(0, allowed - (
         SELECT count(*) FROM (
             SELECT FROM job_runs WHERE state = 'pending' AND pool = :pool
-            AND (available_at IS NULL OR available_at <= now()) AND NOT awaits_hosts LIMIT allowed
+            AND (available_at IS NULL OR available_at <= now()) AND NOT awaits_hosts
+            AND NOT awaits_lease LIMIT allowed
         ) AS waiting
     ))
     FROM (

@@ -15,6 +15,8 @@ from sqlalchemy import Connection, select, update
 def requeue(arguments: Sequence[str], env: Environment) -> int:
     """Ring for pending jobs, and for runs that nobody claimed: a pause before an attempt ends at once.
 
+    One that waits for the lease of the attempt before it to end goes on waiting.
+
     The bell may go unheard: the scheduler's next look finds them all the same. 1 where nothing waits.
     """
     parser = argparse.ArgumentParser(prog="requeue", description="Ring again for what waits.")

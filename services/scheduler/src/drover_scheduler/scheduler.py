@@ -10,7 +10,7 @@ import redis
 from drover_shared import traces
 from drover_shared.clock import Clock
 from drover_shared.db import job_counts, project_syncs
-from drover_shared.db.attempts import WaitingRun
+from drover_shared.db.attempts import WaitingRun, release_after_leases
 from drover_shared.db.models import Job
 from drover_shared.domain.states import JobStatus
 from drover_shared.ids import IdSource
@@ -152,6 +152,8 @@ class Tick:
             if now is None:
                 return
             found = leases.expired_runs(connection, now - self._grace)
+        with self._engine.begin() as connection:
+            release_after_leases(connection, now - self._grace)
         for run_id, job_id in found:
             with self._engine.begin() as connection:
                 ended = leases.lose_run(connection, run_id, job_id, now - self._grace, self._new_id)

@@ -9,11 +9,12 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, and_, func, insert, or_, select, update
+from sqlalchemy.orm import aliased
 
 from drover_shared.db.models import Job, JobRun
 from drover_shared.db.transitions import Executes, move_job
 from drover_shared.domain.retries import LAUNCH, RetryOn, RetryPolicy
-from drover_shared.domain.states import JobStatus
+from drover_shared.domain.states import JobStatus, RunState
 from drover_shared.ids import IdSource
 
 _ENDED = select(
@@ -53,12 +54,13 @@ def add_next_run(
     end: RetryOn | None,
     reason: str,
     new_id: IdSource,
-    not_before: ColumnElement[datetime | None] | None = None,
+    lease_over: ColumnElement[datetime | None] | None = None,
 ) -> WaitingRun | None:
     """Make the attempt after `ended`, a job's current run that has just ended so; its job waits again.
 
     None where the job's policy wants none: the job is the caller's to end then. The job's row must be locked.
-    `not_before`: when processes of the ended attempt are certainly dead, where they may not be yet.
+    `lease_over`: when the lease of the ended attempt is over, with its grace, where processes of it may still
+    live. The database's clock may be set before then, so the new attempt waits until `release_after_leases`.
     Nobody has rung for it: the scheduler does when it may be claimed.
     """
     found = db.execute(_ENDED.where(JobRun.id == ended)).one()
@@ -74,16 +76,38 @@ def add_next_run(
         cause=reason,
         limit=found.limit,
         awaits_hosts=policy.narrows(end),
-        available_at=_available_at(wait, not_before),
+        awaits_lease=lease_over is not None,
+        available_at=_available_at(wait, lease_over),
     )
     _queue_again(db, following.job_id, following.id)
     return following
 
 
 def is_available() -> ColumnElement[bool]:
-    """Whether a pending run may be claimed: its wait is over, and it is known which hosts it is for."""
+    """Whether a pending run may be claimed.
+
+    Its wait is over, it is known which hosts it is for, and nothing lives of the attempt before it.
+    """
     return and_(
-        JobRun.awaits_hosts.is_(False), or_(JobRun.available_at.is_(None), JobRun.available_at <= func.now())
+        JobRun.awaits_hosts.is_(False),
+        JobRun.awaits_lease.is_(False),
+        or_(JobRun.available_at.is_(None), JobRun.available_at <= func.now()),
+    )
+
+
+def release_after_leases(db: Executes, ended_before: datetime) -> None:
+    """Let attempts be claimed that waited for a lease which ended before that moment: `LeaseTime` judges."""
+    before = aliased(JobRun)
+    over = select(before.id).where(
+        before.job_id == JobRun.job_id,
+        before.attempt_number == JobRun.attempt_number - 1,
+        before.lease_expires_at >= ended_before,
+    )
+    db.execute(
+        update(JobRun)
+        .where(JobRun.state == RunState.PENDING, JobRun.awaits_lease, ~over.exists())
+        .values(awaits_lease=False)
+        .execution_options(synchronize_session=False)
     )
 
 
@@ -92,12 +116,12 @@ def _insert(db: Executes, run: WaitingRun, **values: object) -> None:
 
 
 def _available_at(
-    wait_seconds: int, not_before: ColumnElement[datetime | None] | None
+    wait_seconds: int, lease_over: ColumnElement[datetime | None] | None
 ) -> ColumnElement[Any] | None:
     if not wait_seconds:
-        return not_before
+        return lease_over
     waited: ColumnElement[Any] = func.now() + timedelta(seconds=wait_seconds)
-    return waited if not_before is None else func.greatest(waited, not_before)
+    return waited if lease_over is None else func.greatest(waited, lease_over)
 
 
 def _queue_again(db: Executes, job_id: int, run_id: UUID) -> None:

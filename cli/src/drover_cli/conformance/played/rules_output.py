@@ -87,6 +87,7 @@ def chunks_join(stage: Stage) -> None:
 def what_was_refused_comes_again(stage: Stage) -> None:
     """Output that met a 5xx, or an answer that is not the API's, is sent again"""
     run = stage.play(troubled)
+    require(stage.api.of_run(run, "events"), "no events came")
     for what, seqs in (("events", _event_seqs), ("log-chunks", _chunk_seqs)):
         calls = stage.api.of_run(run, what)
         for number, call in enumerate(calls):
@@ -136,6 +137,7 @@ def heartbeats_come_in_time(stage: Stage) -> None:
     """Heartbeats come from the claim to the first answered `finish`, at the interval that the claim told"""
     run = stage.play(troubled)
     calls = stage.api.of_run(run)
+    require(run.finish, "no run came to its end")
     claimed = max(call.at for call in calls if call.what == "job-runs/claim")
     ended = min(call.at for call in calls if call.what == "job-runs/finish" and call.status == Http.ACCEPTED)
     beats = [call.at for call in calls if call.what == "job-runs/heartbeat" and call.at <= ended]

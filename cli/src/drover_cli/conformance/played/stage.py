@@ -87,7 +87,10 @@ class Stage:
     def wait(self, what: str, holds: Callable[[], bool], seconds: float | None = None) -> None:
         """Until `holds`, which only calls of the executor bring about."""
         seconds = self._patience if seconds is None else seconds
-        require(self.api.holds_within(holds, seconds), f"not within {seconds:g} s: {what}")
+        deadline = time.monotonic() + seconds
+        while not self.api.holds_within(holds, min(1.0, max(0.0, deadline - time.monotonic()))):
+            require(self.subject.runs, f"it has ended by itself; not seen before: {what}")
+            require(time.monotonic() < deadline, f"not within {seconds:g} s: {what}")
 
     def await_work(self, run: PlayedRun) -> None:
         """Until the playbook works and a heartbeat came."""

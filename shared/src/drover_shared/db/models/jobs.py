@@ -187,6 +187,11 @@ class JobRun(Base):
             postgresql_where=text("state = 'pending' AND awaits_hosts"),
         ),
         Index(
+            "ix_job_runs_awaits_lease",
+            "job_id",
+            postgresql_where=text("state = 'pending' AND awaits_lease"),
+        ),
+        Index(
             "ix_job_runs_lease",
             "lease_expires_at",
             postgresql_where=text("state IN ('starting', 'running')"),
@@ -208,6 +213,7 @@ class JobRun(Base):
     cause: Mapped[str] = mapped_column(server_default="launch")  # or why the attempt before it ended
     limit: Mapped[str | None]  # of an attempt on fewer hosts than its job; None: as the job says
     awaits_hosts: Mapped[bool] = mapped_column(server_default=false())  # `limit` is not known yet
+    awaits_lease: Mapped[bool] = mapped_column(server_default=false())  # of the attempt before it, to end
     executor_id: Mapped[int | None] = mapped_column(ForeignKey("executors.id", ondelete="SET NULL"))
     run_token_hash: Mapped[bytes | None] = mapped_column(LargeBinary)
     stream_token_hash: Mapped[bytes | None] = mapped_column(LargeBinary)
