@@ -20,6 +20,6 @@ sentinel auth-pass drover $password
 sentinel down-after-milliseconds drover 2000
 sentinel failover-timeout drover 10000
 EOF
-        exec redis-sentinel /tmp/sentinel.conf
+        exec redis-server /tmp/sentinel.conf --sentinel
         ;;
 esac

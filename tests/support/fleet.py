@@ -76,7 +76,7 @@ class Fleet:
             self.ports[name] = choose_port(None, taken | set(self.ports.values()), random.SystemRandom())
         for name in self.names:
             for server in NEEDS[kind_of(name)]:
-                port = self.ports["api"] if server == "api" else self.servers.ports[server]
+                port = self.ports["api"] if server == "api" else self.entry(server)
                 self.wires[name, server] = self._board.connect(port)
         self._make_admin()
         for name in self.names:
@@ -135,6 +135,10 @@ class Fleet:
                 child.stop()
         self._board.close()
         self.servers.stop()
+
+    def entry(self, server: str) -> int:
+        """The port at which services reach a server."""
+        return self.servers.ports[server]
 
     # What a test looks at
 
