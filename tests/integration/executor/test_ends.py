@@ -37,16 +37,6 @@ def _launch(start_executor: StartExecutor, tmp_path: Path, site: str = SLEEPS, *
     return start_executor().launch(FakeRun(manifest(project, **changes)))
 
 
-def test_cancel(api: FakeApi, start_executor: StartExecutor, tmp_path: Path) -> None:
-    run = _launch(start_executor, tmp_path)
-    _started(api, run)
-    run.cancel = "graceful"
-    end = api.wait_end(run)
-    assert (end["state"], end["error_reason"]) == ("canceled", "canceled")
-    assert run.in_order()[-1]["data"]["status"] == "canceled"
-    assert remaining(run) == []
-
-
 def test_cancel_while_the_project_is_fetched(api: FakeApi, start_executor: StartExecutor) -> None:
     """From a server that takes connections and never answers."""
     with socket.create_server(("127.0.0.1", 0)) as silent:
