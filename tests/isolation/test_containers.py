@@ -152,7 +152,8 @@ def test_every_end_ends_the_container(
     how: str,
 ) -> None:
     project = make_project(tmp_path / "project", {"site.yml": SLEEPS})
-    seconds = 4 if how == "timeout" else 0
+    enough_to_start = 4 if ENGINE == "podman" else 40
+    seconds = enough_to_start if how == "timeout" else 0
     run = launch(start_isolated(), project, image, timeout_seconds=seconds)
     api.wait(lambda: bool(run.of_type("TASK_STARTED")))
     if how == "lost":
@@ -161,7 +162,7 @@ def test_every_end_ends_the_container(
         assert run.finish is None
     else:
         run.cancel = "none" if how == "timeout" else how
-        end = api.wait_end(run, 40)
+        end = api.wait_end(run, 40 + seconds)
         expected = ("failed", "timeout") if how == "timeout" else ("canceled", "canceled")
         assert (end["state"], end["error_reason"]) == expected
     assert containers_of(run) == []
