@@ -10,6 +10,7 @@ from drover_shared.domain.states import JobStatus, RunState
 from drover_shared.queue import Doorbell
 from drover_shared.settings import Environment
 from sqlalchemy import Connection, select, update
+from sqlalchemy.dialects.postgresql import distinct_on
 
 
 def requeue(arguments: Sequence[str], env: Environment) -> int:
@@ -50,4 +51,5 @@ def _pending(connection: Connection, jobs: Sequence[int]) -> Sequence[int]:
     pending = select(Job.id).where(Job.status == JobStatus.PENDING, Job.cancel_requested.is_(False))
     if jobs:
         return connection.scalars(pending.where(Job.id.in_(jobs))).all()
-    return connection.scalars(pending.distinct(Job.executor_pool).order_by(Job.executor_pool, Job.id)).all()
+    one_each = pending.ext(distinct_on(Job.executor_pool)).order_by(Job.executor_pool, Job.id)
+    return connection.scalars(one_each).all()
