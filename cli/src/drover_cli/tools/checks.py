@@ -14,7 +14,7 @@ LINTS = (
     ("imports", ["lint-imports"]),
 )
 # a file's tests stay together, since they share a stack
-WHOLE_SUITE = ("--numprocesses=2", "--dist=loadfile", "--no-loadscope-reorder", "--durations=15")
+WHOLE_SUITE = ("--numprocesses=2", "--dist=loadfile", "--durations=15")
 
 
 def program(name: str) -> str:
