@@ -122,7 +122,7 @@ def reached(stack: LiveStack) -> str:
     return "" if state is None else state.step or state.phase
 
 
-@pytest.mark.parametrize("moment", ["PostgreSQL", "schema", "executor"])
+@pytest.mark.parametrize("moment", ["PostgreSQL", "executor"])
 def test_ctrl_c_leaves_nothing(stack: LiveStack, moment: str) -> None:
     process = foreground(stack)
     eventually(moment, lambda: moment in reached(stack), 120)
