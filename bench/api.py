@@ -9,7 +9,6 @@ control, validation and JSON cost on top of the database.
 
 import argparse
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -32,7 +31,7 @@ from sqlalchemy import Engine, event, text
 from support.api import token_for
 from support.api_process import ApiProcess, Place
 from support.launch_rows import grant, make_world
-from support.servers import S3_KEYS, StackServers
+from support.servers import S3_KEYS, StackServers, running_servers
 
 TEMPLATES, USERS = 10_000, 1_000
 CLIENTS = 8
@@ -234,7 +233,7 @@ def serving(settings: ApiSettings, log: Path) -> ApiProcess:
     )
 
 
-def measure(servers: StackServers, home: Path, options: argparse.Namespace) -> None:
+def measure(servers: StackServers, options: argparse.Namespace) -> None:
     s3 = S3Settings(
         endpoint=servers.s3_endpoint,
         bucket=servers.make_bucket(),
@@ -253,7 +252,7 @@ def measure(servers: StackServers, home: Path, options: argparse.Namespace) -> N
     tokens = {name: token_for(deps, name) for name in ("admin", "member", "user-7")}
     client = create_app(deps).test_client()
     print(f"{options.jobs:,} jobs, {TEMPLATES:,} templates, {USERS:,} users")
-    with serving(settings, home / "api.log") as api:
+    with serving(settings, servers.home / "api.log") as api:
         url = api.url
         for case in cases(template, job):
             token = tokens[case.who]
@@ -274,14 +273,8 @@ def main() -> None:
     parser.add_argument("--requests", type=int, default=400)
     parser.add_argument("--launches", type=int, default=1500)
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="drover-bench-") as folder:
-        home = Path(folder)
-        servers = StackServers(home)
-        try:
-            servers.start()
-            measure(servers, home, options)
-        finally:
-            servers.stop()
+    with running_servers() as servers:
+        measure(servers, options)
 
 
 if __name__ == "__main__":

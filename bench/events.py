@@ -15,7 +15,6 @@ import signal
 import statistics
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -35,7 +34,7 @@ from drover_shared.ids import new_run_id
 from support.many_events import ROWS_A_RUN, fill_runs
 from support.output import batch_fields, entry
 from support.runs import RunRow, make_run
-from support.servers import StackServers
+from support.servers import StackServers, running_servers
 
 RUNS = 4
 HOSTS = 50
@@ -192,13 +191,8 @@ def main() -> None:
     parser.add_argument("--workers", type=int, nargs="+", default=[1])
     parser.add_argument("--rows", type=int, nargs="+", default=[0], help="in rising order")
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="drover-bench-") as home:
-        servers = StackServers(Path(home))
-        try:
-            servers.start()
-            measure(servers, options)
-        finally:
-            servers.stop()
+    with running_servers() as servers:
+        measure(servers, options)
 
 
 if __name__ == "__main__":

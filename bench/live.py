@@ -15,7 +15,6 @@ import json
 import multiprocessing
 import statistics
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -36,7 +35,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 from logs import api, make_reader
 from support.api_process import Place
 from support.runs import RunRow, make_run
-from support.servers import StackServers
+from support.servers import StackServers, running_servers
 
 EVENTS_AT_ONCE = 10
 PAUSE_SECONDS = 0.02  # between two plain requests
@@ -256,13 +255,8 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=20)
     parser.add_argument("--seconds", type=float, default=15)
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="drover-bench-") as home:
-        servers = StackServers(Path(home))
-        try:
-            servers.start()
-            measure(servers, options.viewers, options.jobs, options.seconds)
-        finally:
-            servers.stop()
+    with running_servers() as servers:
+        measure(servers, options.viewers, options.jobs, options.seconds)
 
 
 if __name__ == "__main__":

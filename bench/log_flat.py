@@ -11,7 +11,6 @@ compressed, its last bytes, and its last lines. The most memory that each proces
 import argparse
 import random
 import sys
-import tempfile
 import time
 import zlib
 from collections.abc import Iterator
@@ -32,7 +31,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 from logs import PROMISE, ansible_output, api, make_reader, peak_mb
 from support.api_process import Place
 from support.runs import RunRow, make_run
-from support.servers import StackServers
+from support.servers import StackServers, running_servers
 from support.services import ServiceProcess, service_env
 from support.waiting import eventually
 
@@ -166,13 +165,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--mib", type=int, default=200)
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="drover-bench-") as home:
-        servers = StackServers(Path(home))
-        try:
-            servers.start()
-            measure(servers, options.mib)
-        finally:
-            servers.stop()
+    with running_servers() as servers:
+        measure(servers, options.mib)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,6 @@ import argparse
 import random
 import statistics
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -34,7 +33,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 from support.api_process import ApiProcess, Place
 from support.output_rows import store_log
 from support.runs import RunRow, make_run
-from support.servers import StackServers
+from support.servers import StackServers, running_servers
 
 WHOLE = "whole.log"
 PROMISE = text(
@@ -164,13 +163,8 @@ def main() -> None:
     parser.add_argument("--mib", type=int, default=128)
     parser.add_argument("--rounds", type=int, default=3)
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="drover-bench-") as home:
-        servers = StackServers(Path(home))
-        try:
-            servers.start()
-            measure(servers, options.mib, options.rounds)
-        finally:
-            servers.stop()
+    with running_servers() as servers:
+        measure(servers, options.mib, options.rounds)
 
 
 if __name__ == "__main__":

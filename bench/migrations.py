@@ -11,7 +11,6 @@ looked at every 20 ms): the rule is that nobody waits for over a second. 50 mill
 import argparse
 import statistics
 import sys
-import tempfile
 import threading
 import time
 from collections import defaultdict
@@ -28,7 +27,7 @@ from drover_shared.db.migrate import is_migrated, upgrade
 from drover_shared.db.partitions import ensure_partitions
 from drover_shared.logging import configure
 from drover_shared.settings import LogSettings
-from support.servers import StackServers
+from support.servers import StackServers, running_servers
 
 EACH = 500  # events a run
 BATCH = 400  # runs filled at once
@@ -200,13 +199,8 @@ def main() -> None:
     parser.add_argument("--from", dest="start", default="0001", metavar="REVISION")
     options = parser.parse_args()
     configure("bench", LogSettings("warning"))
-    with tempfile.TemporaryDirectory(prefix="drover-bench-") as home:
-        servers = StackServers(Path(home))
-        try:
-            servers.start()
-            measure(servers, options)
-        finally:
-            servers.stop()
+    with running_servers() as servers:
+        measure(servers, options)
 
 
 if __name__ == "__main__":

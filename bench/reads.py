@@ -9,7 +9,6 @@ them at random, one after the other.
 import argparse
 import random
 import sys
-import tempfile
 import time
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,7 +21,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 from support.api_process import ApiProcess, Place, populate
 from support.many_events import ROWS_A_RUN, fill_runs
 from support.runs import make_run
-from support.servers import StackServers
+from support.servers import running_servers
 
 QUERIES = (
     "",
@@ -66,21 +65,16 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=1_000_000)
     parser.add_argument("--requests", type=int, default=300)
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="drover-bench-") as home:
-        servers = StackServers(Path(home))
-        try:
-            servers.start()
-            place = Place.make(servers)
-            token = populate(place).token
-            runs = prepare(place, options.rows)
-            print(f"{len(runs)} runs of {ROWS_A_RUN} events (target: p99 below 25 ms)")
-            with (
-                ApiProcess(place, Path(home) / "api.log") as api,
-                httpx.Client(base_url=api.url, headers={"Authorization": f"Bearer {token}"}) as client,
-            ):
-                measure(client, runs, options.requests)
-        finally:
-            servers.stop()
+    with running_servers() as servers:
+        place = Place.make(servers)
+        token = populate(place).token
+        runs = prepare(place, options.rows)
+        print(f"{len(runs)} runs of {ROWS_A_RUN} events (target: p99 below 25 ms)")
+        with (
+            ApiProcess(place, servers.home / "api.log") as api,
+            httpx.Client(base_url=api.url, headers={"Authorization": f"Bearer {token}"}) as client,
+        ):
+            measure(client, runs, options.requests)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,6 @@ organizations, 50 templates and 10 inventories, a third of which wait for each o
 import argparse
 import statistics
 import sys
-import tempfile
 import time
 from pathlib import Path
 from uuid import UUID
@@ -21,7 +20,7 @@ from drover_scheduler.line import SPARE
 from drover_shared.ids import new_run_id
 from sqlalchemy import Connection, Engine, create_engine, text
 from support.runs import add_job
-from support.servers import StackServers
+from support.servers import StackServers, running_servers
 
 _COPY_JOBS = text("""
     INSERT INTO jobs (name, organization_id, job_template_id, inventory_id, project_id, inventory_snapshot_id,
@@ -91,13 +90,8 @@ def main() -> None:
     parser.add_argument("--waiting", type=int, nargs="+", default=[100, 100_000])
     parser.add_argument("--decisions", type=int, default=200)
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="drover-bench-") as home:
-        servers = StackServers(Path(home))
-        try:
-            servers.start()
-            measure(servers, options.waiting, options.decisions)
-        finally:
-            servers.stop()
+    with running_servers() as servers:
+        measure(servers, options.waiting, options.decisions)
 
 
 if __name__ == "__main__":

@@ -30,10 +30,8 @@ SITE = """
 
 @pytest.fixture
 def sshd(tmp_path: Path) -> Iterator[Sshd]:
-    server = Sshd(tmp_path / "sshd")
-    yield server
-    server.process.kill()
-    server.process.wait()
+    with Sshd(tmp_path / "sshd") as server:
+        yield server
 
 
 def vaulted(folder: Path) -> str:

@@ -37,10 +37,8 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def sshd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sshd]:
-    server = Sshd(tmp_path_factory.mktemp("ssh") / "sshd")
-    yield server
-    server.process.kill()
-    server.process.wait()
+    with Sshd(tmp_path_factory.mktemp("ssh") / "sshd") as server:
+        yield server
 
 
 def _inventory(run: Foreign, sshd: Sshd) -> dict[str, Any]:

@@ -3,7 +3,9 @@
 import itertools
 import random
 import secrets
-from collections.abc import Mapping
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -128,3 +130,15 @@ class StackServers:
             settings
         ).ensure_bucket()  # over S3: the server does not see a folder made behind its back
         return name
+
+
+@contextmanager
+def running_servers(prefix: str = "drover-bench-") -> Iterator[StackServers]:
+    """Servers in a temporary folder, for what is no test; both go away at the end."""
+    with tempfile.TemporaryDirectory(prefix=prefix) as home:
+        running = StackServers(Path(home))
+        try:
+            running.start()
+            yield running
+        finally:
+            running.stop()

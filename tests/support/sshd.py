@@ -6,6 +6,7 @@ import socket
 import subprocess
 import sys
 from pathlib import Path
+from typing import Self
 
 from support.fake_api import wait_until
 
@@ -54,3 +55,10 @@ class Sshd:
         host = f"web01 ansible_host=127.0.0.1 ansible_port={self.port}"
         host += f" ansible_python_interpreter={sys.executable}\n"
         return {"mode": "inline", "content": f"[all]\n{host}", "path": None}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.process.kill()
+        self.process.wait()

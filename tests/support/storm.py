@@ -5,7 +5,6 @@ import os
 import random
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -16,7 +15,7 @@ from typing import Any, TypeVar
 import redis
 from sqlalchemy import Engine, create_engine
 
-from support.servers import StackServers
+from support.servers import StackServers, running_servers
 from support.waiting import eventually
 
 WAITING = 60  # entries that are kept in the stream
@@ -133,18 +132,15 @@ def command(
     parser.add_argument("--seed", type=int, default=usual.seed)
     options = parser.parse_args()
     storm = replace(usual, seed=options.seed, kills=options.kills)
-    with tempfile.TemporaryDirectory(prefix="drover-kills-") as home:
-        servers = StackServers(Path(home))
+    with running_servers("drover-kills-") as servers:
+        url, redis_url = servers.database_url(servers.make_database()), servers.redis_url(1)
+        engine = create_engine(url)
         try:
-            servers.start()
-            url, redis_url = servers.database_url(servers.make_database()), servers.redis_url(1)
-            engine = create_engine(url)
-            found = ride(servers, engine, url, redis_url, Path(home) / "workers.log", storm)
-            engine.dispose()
+            found = ride(servers, engine, url, redis_url, servers.home / "workers.log", storm)
         except AssertionError as error:
             sys.stderr.write(f"{error}\n")
             return 1
         finally:
-            servers.stop()
+            engine.dispose()
     sys.stdout.write(f"seed {storm.seed}: {found.kills} kills in {found.seconds:.0f} s, {tell(found)}\n")
     return 0

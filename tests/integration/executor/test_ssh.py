@@ -25,10 +25,8 @@ SITE = """
 
 @pytest.fixture
 def sshd(tmp_path: Path) -> Iterator[Sshd]:
-    server = Sshd(tmp_path / "sshd")
-    yield server
-    server.process.kill()
-    server.process.wait()
+    with Sshd(tmp_path / "sshd") as server:
+        yield server
 
 
 def _login(key: Path, passphrase: str = "") -> dict[str, str]:

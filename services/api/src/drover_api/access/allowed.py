@@ -33,16 +33,23 @@ def my_teams(principal: Asker) -> Select[int]:
 
 
 def granted(principal: Asker, resource_type: str, role_names: frozenset[str]) -> CompoundSelect[int]:
-    """The ids of resources of this type on which the principal, or one of its teams, has such a role.
-
-    Two queries in one, each with an index of its own: with an OR, all roles of everybody are read.
-    """
+    """The ids of resources of this type on which the principal, or one of its teams, has such a role."""
     held = select(RoleAssignment.resource_id).where(
         RoleAssignment.resource_type == resource_type,
         RoleAssignment.role.in_(sorted(role_names)),
     )
-    own = held.where(RoleAssignment.user_id == principal.user_id)
-    return own.union_all(held.where(RoleAssignment.team_id.in_(my_teams(principal))))
+    return held_by(principal, held)
+
+
+def held_by(principal: Asker, assignments: Any) -> CompoundSelect[Any]:
+    """Of a SELECT of role assignments, those of the principal and of its teams.
+
+    Two queries in one, each with an index of its own: with an OR, all roles of everybody are read.
+    """
+    own = assignments.where(RoleAssignment.user_id == principal.user_id)
+    of_teams = assignments.where(RoleAssignment.team_id.in_(my_teams(principal)))
+    held: CompoundSelect[Any] = own.union_all(of_teams)
+    return held
 
 
 def visible(model: Any, principal: Asker) -> ColumnElement[bool]:

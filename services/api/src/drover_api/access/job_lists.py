@@ -14,7 +14,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from drover_api.access import roles
-from drover_api.access.allowed import my_teams
+from drover_api.access.allowed import held_by
 from drover_api.access.principal import Principal
 
 
@@ -91,10 +91,7 @@ def seen_jobs(db: Session, principal: Principal) -> SeenJobs:
             )
         ),
     )
-    # Two queries in one, each with an index of its own: with an OR, all roles of everybody are read.
-    own = roles_that_read.where(RoleAssignment.user_id == principal.user_id)
-    of_teams = roles_that_read.where(RoleAssignment.team_id.in_(my_teams(principal)))
-    for kind, resource_id in db.execute(own.union(of_teams)):
+    for kind, resource_id in db.execute(held_by(principal, roles_that_read)):
         held[kind].append(resource_id)
     return SeenJobs(
         principal.user_id,

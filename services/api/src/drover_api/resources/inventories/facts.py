@@ -27,10 +27,7 @@ def page(db: Session, principal: Principal, inventory_id: int, args: dict[str, A
 def of_name(db: Session, principal: Principal, inventory_id: int, host: str) -> HostFacts:
     """Raises NotFoundError where none are kept."""
     require(db, principal, READ, "inventory", inventory_id)
-    found = db.get(HostFacts, (inventory_id, host))
-    if found is None:
-        raise NotFoundError(f"no facts of {host} are kept in inventory {inventory_id}")
-    return found
+    return _kept(db, inventory_id, host)
 
 
 def of_host(db: Session, principal: Principal, inventory_id: int, host_id: int) -> HostFacts:
@@ -39,4 +36,11 @@ def of_host(db: Session, principal: Principal, inventory_id: int, host_id: int) 
     name = db.scalar(select(Host.name).where(Host.id == host_id, Host.inventory_id == inventory_id))
     if name is None:
         raise NotFoundError(f"host {host_id} does not exist or is not visible")
-    return of_name(db, principal, inventory_id, name)
+    return _kept(db, inventory_id, name)
+
+
+def _kept(db: Session, inventory_id: int, host: str) -> HostFacts:
+    found = db.get(HostFacts, (inventory_id, host))
+    if found is None:
+        raise NotFoundError(f"no facts of {host} are kept in inventory {inventory_id}")
+    return found
