@@ -35,7 +35,9 @@ def make_archiver(engine: Engine, objects: ObjectStore, grace_seconds: float = 0
     return Archiver(engine, objects, MEMBER, grace_seconds=grace_seconds, lease_seconds=3600.0)
 
 
-def finished(engine: Engine, objects: ObjectStore, pieces: Sequence[bytes], digest: str = "") -> RunRow:
+def finished(
+    engine: Engine, objects: ObjectStore, pieces: Sequence[bytes], digest: str | None = ""
+) -> RunRow:
     """A run whose whole log is stored, as `finish` promised it."""
     run, whole = make_run(engine), b"".join(pieces)
     with Session(engine) as db, db.begin():
@@ -48,7 +50,7 @@ def finished(engine: Engine, objects: ObjectStore, pieces: Sequence[bytes], dige
             {
                 "chunks": len(pieces),
                 "bytes": len(whole),
-                "digest": digest or sha256(whole).hexdigest(),
+                "digest": sha256(whole).hexdigest() if digest == "" else digest,
                 "run": run.id,
             },
         )
@@ -111,6 +113,13 @@ def test_a_log_that_is_not_what_was_hashed_keeps_its_chunks(engine: Engine, obje
     assert rows(engine, "SELECT * FROM log_archives") == []
     assert rows(engine, "SELECT DISTINCT settled FROM run_log_progress") == [(True,)]
     assert b"".join(objects.get(chunk_key(run.id, seq)) for seq in range(len(PIECES))) == WHOLE
+
+
+def test_a_log_whose_executor_could_not_hash_it_gets_its_hash(engine: Engine, objects: ObjectStore) -> None:
+    finished(engine, objects, PIECES, digest=None)
+    assert make_archiver(engine, objects).archive_next()
+    assert len(archives(engine)) == 1
+    assert rows(engine, "SELECT final_log_sha256 FROM job_runs") == [(sha256(WHOLE).hexdigest(),)]
 
 
 def test_what_somebody_who_is_gone_began_is_begun_anew(engine: Engine, objects: ObjectStore) -> None:

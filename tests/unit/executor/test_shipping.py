@@ -7,6 +7,7 @@ from pathlib import Path
 import orjson
 from drover_executor.client.run_api import Stored
 from drover_executor.shipping.ledger import Sent
+from drover_executor.shipping.release import Release
 from drover_executor.shipping.shipper import Shipper
 from drover_executor.shipping.sinks import SinkUnavailableError
 from drover_executor.shipping.spools import BATCH_EVENTS, CHUNK_BYTES, CHUNK_SECONDS, EventSpool, LogSpool
@@ -54,6 +55,11 @@ class ListSink:
         return b"%d-0" % self._count
 
 
+def event_spool(folder: Path) -> EventSpool:
+    path = folder / "events.jsonl"
+    return EventSpool(path, Release(path))
+
+
 def write_events(spool: Path, first: int, last: int, size: int = 0) -> None:
     with (spool / "events.jsonl").open("ab") as file:
         for seq in range(first, last + 1):
@@ -66,7 +72,7 @@ def write_log(spool: Path, data: bytes) -> None:
 
 
 def test_an_unfinished_line_waits(tmp_path: Path) -> None:
-    spool = EventSpool(tmp_path / "events.jsonl")
+    spool = event_spool(tmp_path)
     spool.look()
     assert spool.count == 0
     write_events(tmp_path, 1, 2)
@@ -82,7 +88,7 @@ def test_an_unfinished_line_waits(tmp_path: Path) -> None:
 
 
 def test_batches_are_bounded(tmp_path: Path) -> None:
-    spool = EventSpool(tmp_path / "events.jsonl")
+    spool = event_spool(tmp_path)
     write_events(tmp_path, 1, 2 * BATCH_EVENTS)
     write_events(tmp_path, 2 * BATCH_EVENTS + 1, 2 * BATCH_EVENTS + 20, 200_000)
     spool.look()
@@ -100,7 +106,7 @@ def test_batches_are_bounded(tmp_path: Path) -> None:
 
 def test_chunks_are_cut_by_size_and_time(tmp_path: Path) -> None:
     clock = Hand()
-    log = LogSpool(tmp_path / "log", clock)
+    log = LogSpool(tmp_path / "log", Release(tmp_path / "log"), clock)
     write_log(tmp_path, b"a" * (2 * CHUNK_BYTES + 10))
     log.look()
     assert log.count == 2
@@ -155,6 +161,61 @@ def test_only_what_vanished_is_sent_again(tmp_path: Path) -> None:
     sink.held = set()
     shipper.hear(Stored(committed_seq=4, missing=[(5, 6)]))
     assert sink.batches[4:] == [[5, 6]]
+
+
+def small_shipper(spool: Path, sink: ListSink, clock: Hand) -> Shipper:
+    """Gives back whatever it may."""
+    return Shipper(spool, sink, clock, release_bytes=1)
+
+
+def bytes_on_disk(file: Path) -> int:
+    return file.stat().st_blocks * 512
+
+
+def test_what_is_stored_is_given_back_to_the_disk(tmp_path: Path) -> None:
+    clock, sink = Hand(), ListSink()
+    shipper = small_shipper(tmp_path, sink, clock)
+    write_events(tmp_path, 1, 100, 10_000)
+    write_log(tmp_path, b"c" * (20 * CHUNK_BYTES))
+    shipper.look()
+    shipper.send()
+    sizes = [(tmp_path / name).stat().st_size for name in ("events.jsonl", "log")]
+    shipper.hear(Stored(committed_seq=95, committed_log_seq=17, missing=[(96, 100)], missing_log=[(18, 19)]))
+    assert [(tmp_path / name).stat().st_size for name in ("events.jsonl", "log")] == sizes
+    assert bytes_on_disk(tmp_path / "events.jsonl") < sizes[0] * 2 / 3  # one batch is stored in part
+    assert bytes_on_disk(tmp_path / "log") < sizes[1] / 5
+    clock.now += 60
+    shipper.hear(Stored(committed_seq=95, committed_log_seq=17, missing=[(96, 100)], missing_log=[(18, 19)]))
+    assert sink.chunks[20:] == [(seq, seq * CHUNK_BYTES, b"c" * CHUNK_BYTES) for seq in (18, 19)]
+    assert sink.batches[-1] == sink.batches[-2]
+    assert sink.batches[-1][-5:] == list(range(96, 101))
+    write_log(tmp_path, b"end")
+    shipper.look(at_end=True)
+    assert shipper.totals()["log_sha256"] == hashlib.sha256(b"c" * (20 * CHUNK_BYTES) + b"end").hexdigest()
+
+
+def test_what_was_given_back_is_not_read_by_a_next_start(tmp_path: Path) -> None:
+    clock, sink = Hand(), ListSink()
+    shipper = small_shipper(tmp_path, sink, clock)
+    write_events(tmp_path, 1, 50)
+    write_log(tmp_path, b"d" * (3 * CHUNK_BYTES))
+    shipper.look()
+    shipper.send()
+    shipper.hear(Stored(committed_seq=40, committed_log_seq=1))
+    write_events(tmp_path, 51, 60)
+    write_log(tmp_path, b"e" * CHUNK_BYTES)
+    again = Shipper.resumed(tmp_path, later := ListSink())
+    assert again.produced == (60, 2)
+    again.look(at_end=True)
+    again.hear(Stored(committed_seq=40, committed_log_seq=1, missing=[(41, 60)], missing_log=[(2, 2)]))
+    again.send()
+    assert [seq for batch in later.batches for seq in batch][-20:] == list(range(41, 61))
+    assert later.chunks == [
+        (2, 2 * CHUNK_BYTES, b"d" * CHUNK_BYTES),
+        (3, 3 * CHUNK_BYTES, b"e" * CHUNK_BYTES),
+    ]
+    totals = {"last_seq": 60, "log_chunks": 4, "log_bytes": 4 * CHUNK_BYTES, "log_sha256": None}
+    assert again.totals() == totals
 
 
 def test_a_lost_chunk_is_sent_again(tmp_path: Path) -> None:

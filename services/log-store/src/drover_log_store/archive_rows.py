@@ -39,6 +39,7 @@ _FINISH = text("""
     SET ready_at = now(), member_bytes = :bytes, member_ends = :ends, part_lines = :lines, part_crcs = :crcs
     WHERE job_run_id = :run AND storage_key = :key AND ready_at IS NULL
 """)
+_TELL = text("UPDATE job_runs SET final_log_sha256 = :sha256 WHERE id = :run AND final_log_sha256 IS NULL")
 _MOVE = text("UPDATE log_chunks SET storage_key = :key WHERE job_run_id = :run")
 _GIVE_UP = text(
     "DELETE FROM log_archives WHERE job_run_id = :run AND storage_key = :key AND ready_at IS NULL"
@@ -56,11 +57,14 @@ _REMOVED = text("UPDATE log_archives SET chunks_removed_at = now() WHERE job_run
 
 @dataclass(frozen=True, slots=True)
 class FinishedLog:
-    """A complete log; `old_key` is the object of somebody who began to archive it and is gone."""
+    """A complete log; `old_key` is the object of somebody who began to archive it and is gone.
+
+    `sha256` is None where its executor could not tell: each chunk was checked against its own when it came.
+    """
 
     run_id: UUID
     chunks: int
-    sha256: str
+    sha256: str | None
     old_key: str | None
 
 
@@ -97,8 +101,10 @@ def settle(connection: Connection, run: UUID) -> None:
     connection.execute(_SETTLE, {"run": run})
 
 
-def finish(connection: Connection, run: UUID, key: str, parts: Parts) -> bool:
+def finish(connection: Connection, run: UUID, key: str, parts: Parts, sha256: str | None) -> bool:
     """The archive is what readers read from now on; False where it is not the caller's any more.
+
+    `sha256` is what to note of a log whose executor told none.
 
     The progress row is locked first, as everywhere, so that nothing deadlocks.
     """
@@ -107,6 +113,8 @@ def finish(connection: Connection, run: UUID, key: str, parts: Parts) -> bool:
     if connection.execute(_FINISH, {"run": run, "key": key, **found}).rowcount == 0:
         return False
     connection.execute(_MOVE, {"run": run, "key": key})
+    if sha256 is not None:
+        connection.execute(_TELL, {"run": run, "sha256": sha256})
     settle(connection, run)
     return True
 

@@ -97,10 +97,11 @@ class Archiver:
         try:
             if log.old_key is not None:
                 self._objects.discard(log.old_key)
-            parts = self._write(log, key, lease)
-            self._check(key, parts, log.sha256, lease)
+            parts, digest = self._write(log, key, lease)
+            self._check(key, parts, digest, lease)
             with self._engine.begin() as connection:
-                mine = finish(connection, log.run_id, key, parts)
+                found = digest if log.sha256 is None else None
+                mine = finish(connection, log.run_id, key, parts, found)
         except (DamagedLogError, ObjectMissingError):
             metrics.ARCHIVES.labels("damaged").inc()
             _log.error("log_damaged", job_run_id=str(log.run_id))
@@ -118,8 +119,8 @@ class Archiver:
                 return
         self._objects.delete_many([key])  # the job was deleted, or somebody took over
 
-    def _write(self, log: FinishedLog, key: str, lease: Lease) -> Parts:
-        """Put the archive; returns its parts. Raises DamagedLogError, and puts nothing."""
+    def _write(self, log: FinishedLog, key: str, lease: Lease) -> tuple[Parts, str]:
+        """Put the archive: its parts and the log's SHA-256. Raises DamagedLogError, and puts nothing."""
         digest, parts = sha256(), Parts(self._part_bytes)
 
         def written() -> Iterator[bytes]:
@@ -134,12 +135,12 @@ class Archiver:
                 parts.lines.append(lines)
                 parts.crcs.append(part.crc)
                 yield part.body
-            if digest.hexdigest() != log.sha256:
+            if log.sha256 not in (None, digest.hexdigest()):
                 raise DamagedLogError
             yield packer.tail()
 
         self._objects.put_stream(key, written())
-        return parts
+        return parts, digest.hexdigest()
 
     def _check(self, key: str, parts: Parts, expected: str, lease: Lease) -> None:
         """Read the archive back, for the chunks will be removed on its word. Raises DamagedPartError."""

@@ -46,7 +46,7 @@ class Ending:
     last_seq: int
     log_chunks: int
     log_bytes: int
-    log_sha256: str
+    log_sha256: str | None
     artifacts: dict[str, Any] = field(default_factory=dict)  # what the playbook gave to `set_stats`
 
 

@@ -119,7 +119,12 @@ class FinishSchema(Tolerant):
     last_seq = _count(0, required=True)
     log_chunks = _count(0, required=True)
     log_bytes = _count(0, required=True)
-    log_sha256 = fields.String(required=True, validate=validate.Regexp(r"[0-9a-f]{64}\Z"))
+    log_sha256 = fields.String(
+        required=True,
+        allow_none=True,
+        validate=validate.Regexp(r"[0-9a-f]{64}\Z"),
+        metadata={"description": "of all log bytes; null where the executor no longer has them all"},
+    )
     artifacts = JsonObject(load_default=dict)
 
     @validates_schema

@@ -29,10 +29,11 @@ class Ledger:
     def add(self, sent: Sent) -> None:
         self._sent.append(sent)
 
-    def confirm(self, committed: int) -> None:
-        """Everything up to `committed` is stored."""
+    def confirm(self, committed: int) -> int:
+        """Everything up to `committed` is stored; up to what seq nothing will be sent again."""
         while self._sent and self._sent[0].last <= committed:
             self._sent.popleft()
+        return min(committed, self._sent[0].first - 1) if self._sent else committed
 
     def suspects(self, missing: Ranges, now: float) -> list[Sent]:
         """What is missing although it was sent long enough ago."""

@@ -11,6 +11,7 @@ from drover_shared.messages.streams import EVENTS_STREAM, LOGS_STREAM
 from drover_executor import metrics
 from drover_executor.client.run_api import Ranges, Stored
 from drover_executor.shipping.ledger import Ledger, Sent
+from drover_executor.shipping.release import STEP_BYTES, Release
 from drover_executor.shipping.sinks import Sink, SinkUnavailableError
 from drover_executor.shipping.spools import EventSpool, LogSpool
 
@@ -19,11 +20,22 @@ _FIRST_RETRY, _LONGEST_RETRY = 0.2, 5.0  # seconds
 
 
 class Shipper:
-    """One run's output. Nothing here raises for a sink that is away: the spool keeps all of it."""
+    """One run's output. Nothing here raises for a sink that is away: the spool keeps all of it.
 
-    def __init__(self, spool: Path, sink: Sink, monotonic: Callable[[], float] = time.monotonic) -> None:
+    What is stored is given back to the disk, `release_bytes` and more at a time.
+    """
+
+    def __init__(
+        self,
+        spool: Path,
+        sink: Sink,
+        monotonic: Callable[[], float] = time.monotonic,
+        release_bytes: int = STEP_BYTES,
+    ) -> None:
         self._sink, self._monotonic = sink, monotonic
-        self._events, self._log = EventSpool(spool / "events.jsonl"), LogSpool(spool / "log", monotonic)
+        events, log = spool / "events.jsonl", spool / "log"
+        self._events = EventSpool(events, Release(events, release_bytes))
+        self._log = LogSpool(log, Release(log, release_bytes), monotonic)
         self._event_ledger, self._log_ledger = Ledger(), Ledger()
         self._next_event, self._next_chunk = 1, 0
         self._retry_at, self._retry = 0.0, _FIRST_RETRY
@@ -39,11 +51,12 @@ class Shipper:
 
     def _take_for_sent(self) -> None:
         long_ago = -self._event_ledger.longest
+        self._next_event = self._events.released + 1
         while self._next_event <= self._events.count:
             last = self._next_event + len(self._events.batch(self._next_event, self._events.count)) - 1
             self._event_ledger.add(Sent(self._next_event, last, None, long_ago))
             self._next_event = last + 1
-        for seq in range(self._log.count):
+        for seq in range(self._log.released, self._log.count):
             self._log_ledger.add(Sent(seq, seq, None, long_ago))
         self._next_chunk = self._log.count
 
@@ -94,8 +107,8 @@ class Shipper:
 
     def hear(self, stored: Stored) -> None:
         """Forget what is stored; send again what is not and does not wait in the stream either."""
-        self._event_ledger.confirm(stored.committed_seq)
-        self._log_ledger.confirm(stored.committed_log_seq)
+        self._events.release(self._event_ledger.confirm(stored.committed_seq))
+        self._log.release(self._log_ledger.confirm(stored.committed_log_seq))
         try:
             self._again(EVENTS_STREAM, self._event_ledger, stored.missing)
             self._again(LOGS_STREAM, self._log_ledger, stored.missing_log)

@@ -5,8 +5,11 @@ import time
 from array import array
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from drover_shared.messages.streams import MAX_BATCH_BYTES
+
+from drover_executor.shipping.release import Release
 
 BATCH_EVENTS = 500
 CHUNK_BYTES = 64 * 1024
@@ -16,15 +19,33 @@ _CUT_BYTES = 8
 
 
 class EventSpool:
-    """The file of events, one JSON object a line; `count` is the seq of the last one seen."""
+    """The file of events, one JSON object a line; `count` is the seq of the last one seen.
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._ends = array("q", [0])  # where event number i ends
+    Events up to `released` are no longer there.
+    """
+
+    def __init__(self, path: Path, release: Release) -> None:
+        self._path, self._release = path, release
+        self._ends = array("q", [self._release.end])  # where event number `released` + i ends
 
     @property
     def count(self) -> int:
-        return len(self._ends) - 1
+        return self.released + len(self._ends) - 1
+
+    @property
+    def released(self) -> int:
+        return self._release.entries
+
+    def release(self, committed: int) -> None:
+        """Events up to `committed` are stored and not asked for again: the disk may have their bytes back."""
+        committed = min(committed, self.count)
+        if committed > self.released and self._release.is_due(self._end(committed)):
+            ends = self._ends[committed - self.released :]
+            self._release.to(committed, ends[0])
+            self._ends = ends
+
+    def _end(self, seq: int) -> int:
+        return self._ends[seq - self.released]
 
     def look(self) -> None:
         """Take note of the complete lines written since."""
@@ -50,25 +71,26 @@ class EventSpool:
     def batch(self, first: int, last: int) -> list[bytes]:
         """Events from `first`, at most to `last` (inclusive), as many as fit into one batch."""
         last = min(last, self.count, first + BATCH_EVENTS - 1)
-        while last > first and self._ends[last] - self._ends[first - 1] > MAX_BATCH_BYTES:
+        start = self._end(first - 1)
+        while last > first and self._end(last) - start > MAX_BATCH_BYTES:
             last = first + (last - first) // 2
         with self._path.open("rb") as file:
-            file.seek(self._ends[first - 1])
-            return file.read(self._ends[last] - self._ends[first - 1]).splitlines()
+            file.seek(start)
+            return file.read(self._end(last) - start).splitlines()
 
 
 class LogSpool:
     """The file of log bytes; chunks are cut by size and time, numbered from 0.
 
     Where each was cut is kept in a file beside it before anybody hears of the chunk: what was sent once is
-    never cut in another way, whoever sends it again.
+    never cut in another way, whoever sends it again. Chunks before number `released` are no longer there.
     """
 
-    def __init__(self, path: Path, monotonic: Callable[[], float] = time.monotonic) -> None:
-        self._path, self._monotonic = path, monotonic
+    def __init__(self, path: Path, release: Release, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._path, self._release, self._monotonic = path, release, monotonic
         self._cuts = path.with_name("cuts")
         self._ends = array("q", [0])  # where chunk number i - 1 ends
-        self._hash = hashlib.sha256()
+        self._hash: Any = hashlib.sha256()
         self._waiting_since: float | None = None
 
     @property
@@ -82,9 +104,23 @@ class LogSpool:
         except FileNotFoundError:
             return
         ends = array("q", kept[: len(kept) // _CUT_BYTES * _CUT_BYTES])
+        if self.released:
+            self._hash = None
+            self._ends.extend(ends)
+            return
         with self._path.open("rb") as file:
             for end in ends:
                 self._note(file.read(end - self.size))
+
+    @property
+    def released(self) -> int:
+        return self._release.entries
+
+    def release(self, committed: int) -> None:
+        """The same for chunks up to number `committed`."""
+        kept = min(committed + 1, self.count)
+        if kept > self.released and self._release.is_due(self._ends[kept]):
+            self._release.to(kept, self._ends[kept])
 
     @property
     def size(self) -> int:
@@ -92,8 +128,9 @@ class LogSpool:
         return self._ends[-1]
 
     @property
-    def sha256(self) -> str:
-        return self._hash.hexdigest()
+    def sha256(self) -> str | None:
+        """Of all chunks; None where they were cut in two processes and the first ones are gone."""
+        return None if self._hash is None else self._hash.hexdigest()
 
     def look(self, *, at_end: bool = False) -> None:
         """Cut the chunks that are full or due; at the end the last one too."""
@@ -136,6 +173,7 @@ class LogSpool:
         self._note(data)
 
     def _note(self, data: bytes) -> None:
-        self._hash.update(data)
+        if self._hash is not None:
+            self._hash.update(data)
         self._ends.append(self.size + len(data))
         self._waiting_since = None
