@@ -1,6 +1,5 @@
 """The doorbells: small messages that say "look into the database"; losing one costs a tick, never a job."""
 
-import time
 from typing import Any
 from uuid import UUID
 
@@ -13,13 +12,13 @@ from redis.retry import Retry
 
 from drover_shared.logging import get_logger
 from drover_shared.messages.commands import run_available
+from drover_shared.pause import Pause
 from drover_shared.redis_address import RedisAddress
 
 SCHEDULE_JOB = "scheduler.schedule_job"
 SCHEDULER_QUEUE = "scheduler"
 
 _SOCKET_SECONDS = 0.5
-_PAUSE_SECONDS = 1.0  # after a failure nobody waits on the broker for this long; the tick does the work
 _log = get_logger("drover.queue")
 
 
@@ -88,14 +87,15 @@ def pool_queue(pool: str) -> Queue:
 class Doorbell:
     """Rings after a commit, once, with a short time-out; a failure is logged and forgotten.
 
+    After it nobody waits on the broker for as long as `pause` lasts; the tick does the work.
     Not safe for use by several threads at once: a thread has its own.
     """
 
-    def __init__(self, redis_url: str) -> None:
+    def __init__(self, redis_url: str, pause: Pause | None = None) -> None:
         self._app = celery_app(redis_url)
         self._url = redis_url
         self._connection: Connection | None = None
-        self._quiet_until = 0.0
+        self._pause = pause or Pause()
 
     def job_waits(self, job_id: int) -> bool:
         """Tell the scheduler about a job; returns whether the broker took the message."""
@@ -111,12 +111,12 @@ class Doorbell:
             self._connection = None
 
     def _ring(self, send: Any) -> bool:
-        if time.monotonic() < self._quiet_until:
+        if self._pause.lasts:
             return False
         try:
             send()
         except (OperationalError, redis.RedisError, OSError) as error:
-            self._quiet_until = time.monotonic() + _PAUSE_SECONDS
+            self._pause.begin()
             self.close()
             _log.warning("doorbell_failed", error=type(error).__name__)
             return False

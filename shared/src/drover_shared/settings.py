@@ -79,6 +79,11 @@ def lease_seconds(env: Environment) -> int:
     return env.integer("DROVER_LEASE_SECONDS", 300, 1, 3600)
 
 
+def retention_days(env: Environment, name: str) -> int:
+    """Days for which something is kept, a hundred years at most; 0, the default, is for ever."""
+    return env.integer(name, 0, 0, 36500)
+
+
 @dataclass(frozen=True, slots=True)
 class LogSettings:
     """`level`: debug to critical; `format`: json or console."""
@@ -106,6 +111,26 @@ class HealthSettings:
         return cls(
             host=env.text("DROVER_HEALTH_HOST", "127.0.0.1"),
             port=env.integer("DROVER_HEALTH_PORT", 0, 0, 65535),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerSettings:
+    """What each worker beside the database and Redis reads: scheduler, event-ingest and log-store.
+
+    Both addresses must be set, and hold passwords, so they are kept out of `repr`; probes are off by default.
+    """
+
+    database_url: str = field(repr=False)
+    redis_url: str = field(repr=False)
+    health: HealthSettings
+
+    @classmethod
+    def read(cls, env: Environment) -> "WorkerSettings":
+        return cls(
+            database_url=env.text("DROVER_DATABASE_URL"),
+            redis_url=env.text("DROVER_REDIS_URL"),
+            health=HealthSettings.read(env),
         )
 
 

@@ -3,22 +3,27 @@
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from drover_scheduler.retention import count_expired, remove_some
+from drover_scheduler import retention
+from drover_scheduler.retention import count_expired, keep_retention, remove_some
+from drover_shared.clock import FakeClock
 from drover_shared.db.models import Job, JobRun
 from drover_shared.domain.errors import InfrastructureError
 from drover_shared.ids import new_run_id
 from drover_shared.objects import ObjectStore, s3_client
 from drover_shared.settings import S3Settings
+from drover_shared.streams.progress import Progress, StalledError
 from sqlalchemy import Engine, text
 from sqlalchemy.orm import Session
 from support.job_rows import add_job
 from support.output_rows import store_archive, store_events, store_log, store_summary
 from support.services import service_env
+from support.waiting import eventually
 
 TABLES = (
     "jobs",
@@ -105,6 +110,49 @@ def test_a_store_that_is_away_costs_no_row(engine: Engine, jobs: dict[str, int])
     with pytest.raises(InfrastructureError):
         remove_some(engine, fail, 100)
     assert kept(engine) == set(jobs.values())
+
+
+def test_a_slow_store_does_not_leave_the_transaction_idle(
+    engine: Engine, store: ObjectStore, jobs: dict[str, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The database ends what is idle for half a minute: between some objects and more it gets a word."""
+    monkeypatch.setattr(retention, "_OBJECTS_AT_ONCE", 2)
+    idle_since = []
+
+    def delete(keys: Sequence[str]) -> None:
+        assert len(keys) <= 2
+        sql = "SELECT state_change FROM pg_stat_activity WHERE state = 'idle in transaction'"
+        idle_since.extend(rows(engine, f"{sql} AND datname = current_database()"))
+        store.delete_many(keys)
+
+    assert remove_some(engine, delete, 100) == 2
+    assert len(idle_since) == 3
+    assert idle_since == sorted(set(idle_since))
+    assert kept(engine) == {jobs["young"], jobs["active"]}
+
+
+def test_a_loop_that_hangs_in_the_store_is_noticed(
+    engine: Engine, store: ObjectStore, jobs: dict[str, int]
+) -> None:
+    clock, stop, hangs, goes_on = FakeClock(datetime.now(UTC)), *(threading.Event() for _ in range(3))
+    progress = Progress(clock, 600)
+
+    def delete(keys: Sequence[str]) -> None:
+        hangs.set()
+        assert goes_on.wait(60)
+        store.delete_many(keys)
+
+    thread = keep_retention(engine, delete, stop, 100, progress)
+    assert hangs.wait(60)
+    progress.check()
+    clock.advance(601)
+    with pytest.raises(StalledError):
+        progress.check()
+    goes_on.set()
+    eventually("they are gone", lambda: kept(engine) == {jobs["young"], jobs["active"]})
+    stop.set()
+    thread.join(10)
+    progress.check()
 
 
 def test_what_another_has_in_hand_is_left_to_it(

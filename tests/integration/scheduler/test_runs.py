@@ -5,9 +5,11 @@ from typing import Any
 
 import pytest
 import redis
+from drover_scheduler import metrics
 from drover_scheduler.scheduler import Tick
 from drover_scheduler.waiting import MESSAGES_ENOUGH
 from drover_shared.clock import FakeClock
+from drover_shared.db.partitions import partition_name
 from drover_shared.queue import Doorbell
 from sqlalchemy import Engine, text
 from support.runs import RunRow, add_job, add_run
@@ -225,3 +227,20 @@ def test_old_idempotency_keys_go(engine: Engine, tick: Tick, clock: FakeClock) -
     clock.advance(3601)
     tick.run()
     assert rows(engine, "SELECT count(*) FROM idempotency_keys") == [(0,)]
+
+
+def test_housekeeping_that_fails_leaves_the_tables_alone_for_a_minute(
+    engine: Engine, tick: Tick, clock: FakeClock
+) -> None:
+    """While a backup reads the events no partition can be added, and a try makes everybody wait."""
+    failures = metrics.FAILURES.labels("housekeeping")
+    before = failures._value.get()
+    clock.advance(30 * 86400)
+    with engine.begin() as backup:
+        backup.execute(text("SELECT count(*) FROM job_events"))
+        tick.run()
+        tick.run()
+    assert failures._value.get() == before + 1
+    clock.advance(60)
+    tick.run()
+    assert rows(engine, "SELECT to_regclass(:name)", name=partition_name(clock.now().date())) != [(None,)]

@@ -15,7 +15,7 @@ from drover_shared.db.transitions import move_job, move_run
 from drover_shared.domain.states import JOB_TRANSITIONS, RUN_TRANSITIONS, JobStatus, RunState
 from drover_shared.ids import first_run_id_of, new_run_id
 from sqlalchemy import Connection, Engine, func, insert, select, text, update
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import IntegrityError, OperationalError
 
 
 def make_job(connection: Connection, **values: Any) -> int:
@@ -115,6 +115,19 @@ def insert_event(connection: Connection, run_id: UUID) -> str:
         " VALUES (:run, 1, 1, now(), 'WARNING', '{}') RETURNING tableoid::regclass::text"
     )
     return str(connection.execute(statement, {"run": run_id}).scalar_one())
+
+
+def test_a_long_reader_of_events_holds_nobody_up(engine: Engine) -> None:
+    """Such as a backup: whoever waits to add a partition makes all others wait, so it gives up soon."""
+    count = text("SELECT count(*) FROM job_events")
+    with engine.begin() as backup:
+        backup.execute(count)
+        with pytest.raises(OperationalError, match="lock timeout"), engine.begin() as connection:
+            ensure_partitions(connection, date(2032, 5, 17), days_ahead=1)
+        with engine.begin() as other:
+            assert other.scalar(count) == 0
+    with engine.begin() as connection:
+        assert len(ensure_partitions(connection, date(2032, 5, 17), days_ahead=1)) == 3
 
 
 def test_events_lie_in_their_days_partition(engine: Engine) -> None:

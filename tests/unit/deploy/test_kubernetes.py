@@ -1,5 +1,6 @@
 """What deploy/kubernetes promises: rendered as for a cluster, and held against the API's own schemas."""
 
+import ipaddress
 import re
 import shutil
 import subprocess
@@ -156,6 +157,16 @@ def test_executors_reach_neither_database_nor_objects(overlay: str) -> None:
     for name in {"postgres", "minio"} & policies.keys():
         [rule] = policies[name]["spec"]["ingress"]
         assert "executor" not in rule["from"][0]["podSelector"]["matchExpressions"][0]["values"]
+
+
+@BOTH
+def test_executors_do_not_reach_the_clouds_metadata(overlay: str) -> None:
+    """Which tells whoever asks from a machine that machine's own credentials, at one address everywhere."""
+    rules = of_kind(overlay, "NetworkPolicy")["executor"]["spec"]["egress"]
+    blocks = [to["ipBlock"] for rule in rules for to in rule["to"] if "ipBlock" in to]
+    assert [block["cidr"] for block in blocks] == ["0.0.0.0/0"]
+    refused = [ipaddress.ip_network(net) for net in blocks[0]["except"]]
+    assert any(ipaddress.ip_address("169.254.169.254") in net for net in refused)
 
 
 def test_small_brings_its_servers_and_production_does_not() -> None:

@@ -4,31 +4,31 @@ All are best effort. Whoever is rung for looks into the database by itself, too.
 """
 
 import threading
-import time
 from collections import deque
-from collections.abc import Callable
 from contextlib import suppress
 from uuid import UUID
 
 import redis
 from drover_shared.messages.streams import run_channel
+from drover_shared.pause import Pause
 from drover_shared.queue import Doorbell, quick_client
 
 STATE = "state"
 _MOST = 10_000  # rings that wait; an older one makes room
-_QUIET_SECONDS = 1.0  # after a failure nobody is rung for
 
 
 class Ringer:
-    """Safe for many threads. Nothing connects, and no thread runs, before the first ring."""
+    """Safe for many threads. Nothing connects, and no thread runs, before the first ring.
 
-    def __init__(self, redis_url: str, monotonic: Callable[[], float] = time.monotonic) -> None:
-        self._url, self._monotonic = redis_url, monotonic
+    After a failure of any ring nobody is rung for until `pause` is over.
+    """
+
+    def __init__(self, redis_url: str, pause: Pause | None = None) -> None:
+        self._url, self._pause = redis_url, pause or Pause()
         self._waiting: deque[int | UUID] = deque(maxlen=_MOST)
         self._changed = threading.Condition()
         self._thread: threading.Thread | None = None
         self._closed = False
-        self._quiet_until = 0.0
 
     def job_waits(self, job_id: int) -> None:
         """For the scheduler: a job waits, or has ended and made room."""
@@ -56,7 +56,7 @@ class Ringer:
             self._changed.notify_all()
 
     def _ring_all(self) -> None:
-        bell, client = Doorbell(self._url), quick_client(self._url)
+        bell, client = Doorbell(self._url, self._pause), quick_client(self._url)
         with suppress(IndexError):  # closed, and nothing waits
             while True:
                 with self._changed:
@@ -70,9 +70,9 @@ class Ringer:
         client.close()
 
     def _publish(self, client: "redis.Redis", run_id: UUID) -> None:
-        if self._monotonic() < self._quiet_until:
+        if self._pause.lasts:
             return
         try:
             client.publish(run_channel(run_id), STATE)
         except redis.RedisError:
-            self._quiet_until = self._monotonic() + _QUIET_SECONDS
+            self._pause.begin()

@@ -15,6 +15,7 @@ from drover_shared.process import run_main, stop_on_signals
 from drover_shared.settings import Environment, LogSettings, SettingsError
 from drover_shared.streams.bells import ring_runs
 from drover_shared.streams.group import GroupSettings, stream_client
+from drover_shared.streams.progress import Progress
 from drover_shared.streams.service import run_stream_service
 from drover_shared.streams.worker import Work
 from drover_shared.vault import Vault
@@ -25,6 +26,8 @@ from drover_event_ingest.partitions import keep_partitions
 from drover_event_ingest.secrets import NoSecrets, StoredSecrets
 from drover_event_ingest.settings import Settings
 from drover_event_ingest.store import EventStore
+
+PARTITIONS_SECONDS = 900.0  # dropping the dead letters of an old day may take long
 
 
 def main() -> int:
@@ -45,8 +48,8 @@ def serve(env: Environment) -> int:
     configure("event-ingest", LogSettings.read(env))
     traces.configure("event-ingest", env)
     stop = stop_on_signals()
-    engine = make_engine(settings.database_url, pool_size=3, application="drover-event-ingest")
-    client = stream_client(settings.redis_url)
+    engine = make_engine(settings.worker.database_url, pool_size=3, application="drover-event-ingest")
+    client = stream_client(settings.worker.redis_url)
     store = EventStore(engine)
     vault = Vault(settings.secret_keys) if settings.secret_keys else None
     secrets = NoSecrets() if vault is None else StoredSecrets(engine, vault)
@@ -55,15 +58,18 @@ def serve(env: Environment) -> int:
         ring_runs(client, store.store(load), "events")
 
     tune_interpreter()
-    keep_partitions(engine, SystemClock(), stop, settings.events_days)
+    clock = SystemClock()
+    partitions = Progress(clock, PARTITIONS_SECONDS)
+    keep_partitions(engine, clock, stop, settings.events_days, partitions)
     try:
         return run_stream_service(
             client,
             GroupSettings(EVENTS_STREAM, EVENTS_GROUP, claim_idle_ms=settings.claim_idle_ms),
             Work(partial(prepare, secrets=secrets), commit),
             stop,
-            settings.health,
+            settings.worker.health,
             {"database": partial(check_database, engine)},
+            {"partitions": partitions.check},
         )
     finally:
         client.close()

@@ -7,6 +7,7 @@ from drover_shared.clock import Clock
 from drover_shared.db.partitions import ensure_partitions
 from drover_shared.logging import get_logger
 from drover_shared.streams.failures import describe
+from drover_shared.streams.progress import Progress
 from sqlalchemy import Engine
 
 from drover_event_ingest.retention import drop_day, expired_days
@@ -16,14 +17,17 @@ _RETRY = 30.0
 _log = get_logger("drover.event_ingest")
 
 
-def keep_partitions(engine: Engine, clock: Clock, stop: threading.Event, days: int) -> threading.Thread:
+def keep_partitions(
+    engine: Engine, clock: Clock, stop: threading.Event, days: int, progress: Progress
+) -> threading.Thread:
     """Start looking at once and hourly; a failure is tried again, for a default partition takes the rows.
 
     `days` is how long events are kept; 0: for ever.
     """
 
     def loop() -> None:
-        while True:
+        while not stop.is_set():
+            progress.touch()
             try:
                 look_after(engine, clock.now().date(), days)
             except Exception as error:  # noqa: BLE001 - tried again soon
@@ -31,8 +35,7 @@ def keep_partitions(engine: Engine, clock: Clock, stop: threading.Event, days: i
                 wait = _RETRY
             else:
                 wait = _HOUR
-            if stop.wait(wait):
-                return
+            progress.rest(stop, wait)
 
     thread = threading.Thread(target=loop, name="partitions", daemon=True)
     thread.start()

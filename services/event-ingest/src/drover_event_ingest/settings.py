@@ -2,20 +2,15 @@
 
 from dataclasses import dataclass, field
 
-from drover_shared.settings import Environment, HealthSettings
+from drover_shared.settings import Environment, WorkerSettings, retention_days
 from drover_shared.streams.group import read_claim_idle_ms
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """URLs hold passwords, so they are kept out of `repr`. `events_days`: 0 keeps events for ever.
+    """Without `secret_keys` nothing is masked here."""
 
-    Without `secret_keys` nothing is masked here.
-    """
-
-    database_url: str = field(repr=False)
-    redis_url: str = field(repr=False)
-    health: HealthSettings
+    worker: WorkerSettings
     claim_idle_ms: int
     events_days: int
     secret_keys: tuple[str, ...] = field(repr=False)
@@ -23,10 +18,8 @@ class Settings:
     @classmethod
     def read(cls, env: Environment) -> "Settings":
         return cls(
-            database_url=env.text("DROVER_DATABASE_URL"),
-            redis_url=env.text("DROVER_REDIS_URL"),
-            health=HealthSettings.read(env),
+            worker=WorkerSettings.read(env),
             claim_idle_ms=read_claim_idle_ms(env),
             secret_keys=tuple(key for key in env.text("DROVER_SECRET_KEYS", ",").split(",") if key.strip()),
-            events_days=env.integer("DROVER_RETENTION_EVENTS_DAYS", 0, 0, 36500),
+            events_days=retention_days(env, "DROVER_RETENTION_EVENTS_DAYS"),
         )

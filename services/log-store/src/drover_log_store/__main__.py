@@ -16,6 +16,7 @@ from drover_shared.settings import Environment, LogSettings
 from drover_shared.streams.backoff import Backoff
 from drover_shared.streams.bells import ring_runs
 from drover_shared.streams.group import GroupSettings, stream_client
+from drover_shared.streams.progress import Progress
 from drover_shared.streams.service import run_stream_service
 from drover_shared.streams.worker import Work
 
@@ -26,6 +27,7 @@ from drover_log_store.settings import Settings
 from drover_log_store.store import LogStore
 
 PUTS_AT_ONCE = 8
+HOUSEKEEPING_SECONDS = 900.0  # removing the objects of a large log may take long
 _log = get_logger("drover.log_store")
 
 
@@ -35,13 +37,15 @@ def main() -> int:
     configure("log-store", LogSettings.read(env))
     traces.configure("log-store", env)
     stop = stop_on_signals()
-    engine = make_engine(settings.database_url, pool_size=2, application="drover-log-store")
-    client = stream_client(settings.redis_url)
+    engine = make_engine(settings.worker.database_url, pool_size=2, application="drover-log-store")
+    client = stream_client(settings.worker.redis_url)
     objects = ObjectStore(settings.s3, connections=PUTS_AT_ONCE + 2)
     threading.Thread(target=make_bucket, args=(objects, stop), name="bucket", daemon=True).start()
-    archiver = Archiver(engine, objects, lease_seconds=settings.archive_lease_seconds)
-    retention = Retention(engine, objects, SystemClock(), settings.logs_days)
-    keep_doing([retention.remove_next, archiver.archive_next, archiver.remove_next], stop)
+    clock = SystemClock()
+    turns = Progress(clock, HOUSEKEEPING_SECONDS)
+    archiver = Archiver(engine, objects, lease_seconds=settings.archive_lease_seconds, progress=turns)
+    retention = Retention(engine, objects, clock, settings.logs_days)
+    keep_doing([retention.remove_next, archiver.archive_next, archiver.remove_next], stop, turns)
     with ThreadPoolExecutor(PUTS_AT_ONCE, thread_name_prefix="put") as threads:
         store = LogStore(engine, objects, threads)
 
@@ -54,8 +58,9 @@ def main() -> int:
                 GroupSettings(LOGS_STREAM, LOGS_GROUP, claim_idle_ms=settings.claim_idle_ms),
                 Work(prepare, commit),
                 stop,
-                settings.health,
+                settings.worker.health,
                 {"database": partial(check_database, engine), "objects": objects.check},
+                {"housekeeping": turns.check},
             )
         finally:
             client.close()

@@ -13,6 +13,7 @@ from drover_shared.object_reads import ObjectMissingError
 from drover_shared.objects import ObjectStore
 from drover_shared.parts import HEAD, DamagedPartError, Packer, unpack
 from drover_shared.streams.failures import describe, is_poison
+from drover_shared.streams.progress import Progress
 from sqlalchemy import Connection, Engine
 
 from drover_log_store import metrics
@@ -55,6 +56,7 @@ class Archiver:
         grace_seconds: float = GRACE_SECONDS,
         lease_seconds: float = 60.0,
         clock: Clock | None = None,
+        progress: Progress | None = None,
     ) -> None:
         self._engine = engine
         self._objects = objects
@@ -62,6 +64,7 @@ class Archiver:
         self._grace = grace_seconds
         self._lease_seconds = lease_seconds
         self._clock = clock or SystemClock()
+        self._progress = progress or Progress(self._clock)
 
     def archive_next(self) -> bool:
         """Archive a complete log; False where none is waiting. Raises what says that a dependency is away.
@@ -93,7 +96,8 @@ class Archiver:
         return True
 
     def _make(self, log: FinishedLog, key: str) -> None:
-        lease = Lease(self._engine, self._clock, log.run_id, key, self._lease_seconds)
+        seconds, progress = self._lease_seconds, self._progress
+        lease = Lease(self._engine, self._clock, log.run_id, key, seconds, progress=progress)
         try:
             if log.old_key is not None:
                 self._objects.discard(log.old_key)
@@ -180,13 +184,16 @@ def _cut(pieces: Iterable[bytes], size: int) -> Iterator[bytes]:
         yield bytes(held)
 
 
-def keep_doing(steps: Sequence[Callable[[], bool]], stop: threading.Event) -> threading.Thread:
+def keep_doing(
+    steps: Sequence[Callable[[], bool]], stop: threading.Event, progress: Progress
+) -> threading.Thread:
     """Take `steps` in a thread of its own until `stop`; each says whether it did something.
 
     A failure is tried again, and keeps no other step from its turn.
     """
 
     def take(step: Callable[[], bool]) -> bool:
+        progress.touch()
         try:
             return step()
         except Exception as error:  # noqa: BLE001 - nothing is lost: what is stored stays until it succeeds

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from drover_shared.clock import Clock
 from drover_shared.streams.failures import is_poison
+from drover_shared.streams.progress import Progress
 from sqlalchemy import Engine
 
 from drover_log_store.archive_rows import renew
@@ -19,14 +20,17 @@ class LeaseLostError(Exception):
 
 
 class Lease:
-    """`kept` renews it on the way; a maker that hangs or dies loses it within `seconds`."""
+    """`kept` renews it on the way, touching `progress`; a maker that hangs or dies loses it in `seconds`."""
 
-    def __init__(self, engine: Engine, clock: Clock, run: UUID, key: str, seconds: float) -> None:
+    def __init__(
+        self, engine: Engine, clock: Clock, run: UUID, key: str, seconds: float, *, progress: Progress
+    ) -> None:
         self._engine = engine
         self._clock = clock
         self._run = run
         self._key = key
         self._seconds = seconds
+        self._progress = progress
         self._renewed = clock.monotonic()
 
     def kept(self, pieces: Iterable[T]) -> Iterator[T]:
@@ -35,6 +39,7 @@ class Lease:
         A database that is away for less than the lease is no reason to stop.
         """
         for piece in pieces:
+            self._progress.touch()
             if self._clock.monotonic() - self._renewed > self._seconds / RENEWALS:
                 self._renew()
             yield piece

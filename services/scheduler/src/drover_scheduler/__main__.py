@@ -18,13 +18,12 @@ from drover_shared.queue import Doorbell, quick_client
 from drover_shared.settings import Environment, LogSettings, SettingsError
 from drover_shared.streams.progress import Progress
 
-from drover_scheduler import retention_command
+from drover_scheduler import retention, retention_command
 from drover_scheduler.decider import Decider
 from drover_scheduler.gauges import keep_measuring
 from drover_scheduler.lease_time import LeaseTime
 from drover_scheduler.messages import Listener, scheduler_app
 from drover_scheduler.requeue import requeue
-from drover_scheduler.retention import keep_retention, open_store
 from drover_scheduler.scheduler import Tick
 from drover_scheduler.settings import Settings
 
@@ -50,9 +49,9 @@ def serve(env: Environment) -> int:
     traces.configure("scheduler", env)
     stop = stop_on_signals()
     clock = SystemClock()
-    engine = make_engine(settings.database_url, pool_size=2, application="drover-scheduler")
-    client = quick_client(settings.redis_url)
-    bell = Doorbell(settings.redis_url)
+    engine = make_engine(settings.worker.database_url, pool_size=2, application="drover-scheduler")
+    client = quick_client(settings.worker.redis_url)
+    bell = Doorbell(settings.worker.redis_url)
     tick = Tick(
         engine,
         client,
@@ -63,17 +62,20 @@ def serve(env: Environment) -> int:
         lease_grace_seconds=settings.lease_grace_seconds,
         lease_time=LeaseTime(clock, settings.lease_seconds + settings.lease_grace_seconds),
     )
-    turns = {name: Progress(clock) for name in ("tick", "decider", "gauges")}
+    turns = {name: Progress(clock) for name in ("tick", "decider", "gauges", "listener")}
+    if settings.s3 is not None:
+        turns["retention"] = Progress(clock, retention.LIMIT_SECONDS)
     checks = {"database": partial(check_database, engine), "queue": partial(check_queue, client)}
-    server = serve_health(settings.health, checks, {name: turn.check for name, turn in turns.items()})
-    deciders_bell = Doorbell(settings.redis_url)  # one is not for two threads
+    server = serve_health(settings.worker.health, checks, {name: turn.check for name, turn in turns.items()})
+    deciders_bell = Doorbell(settings.worker.redis_url)  # one is not for two threads
     decider = Decider(engine, deciders_bell, new_run_id, stop, turns["decider"])
     decider.start()
-    listener = Listener(scheduler_app(settings.redis_url, decider.job_waits), stop)
+    listener = Listener(scheduler_app(settings.worker.redis_url, decider.job_waits), stop, turns["listener"])
     listener.start()
-    measuring = keep_measuring(engine, quick_client(settings.redis_url), stop, turns["gauges"])
+    measuring = keep_measuring(engine, quick_client(settings.worker.redis_url), stop, turns["gauges"])
     if settings.s3 is not None:
-        keep_retention(engine, open_store(settings.s3).delete_many, stop, settings.jobs_days)
+        objects = retention.open_store(settings.s3)
+        retention.keep_retention(engine, objects.delete_many, stop, settings.jobs_days, turns["retention"])
     _log.info("scheduler_started")
     tick_until(stop, tick, turns["tick"])
     listener.close()

@@ -8,6 +8,7 @@ from drover_shared.db.partitions import ensure_partitions
 from sqlalchemy import Engine, delete, func
 
 EVERY_SECONDS = 3600.0
+AGAIN_SECONDS = 60.0  # after a failure
 KEEP_KEYS = timedelta(hours=24)  # `completion.md` section 1
 
 

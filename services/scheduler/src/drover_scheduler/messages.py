@@ -8,12 +8,14 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-from celery import Celery
+from celery import Celery, bootsteps
 from celery.worker import WorkController, state
 from drover_shared.logging import get_logger
 from drover_shared.queue import SCHEDULE_JOB, SCHEDULER_QUEUE, celery_app
+from drover_shared.streams.progress import Progress
 
 _PAUSE_SECONDS = 1.0
+_TURN_SECONDS = 1.0
 _log = get_logger("drover.scheduler")
 
 
@@ -46,12 +48,33 @@ def quiet_celery() -> None:
         logging.getLogger(chatty).addFilter(brief)
 
 
+class Turning(bootsteps.StartStopStep):
+    """Touches the worker's `progress` from its own event loop: a task that hangs hangs that, too."""
+
+    requires = ("celery.worker.components:Hub",)
+
+    def __init__(self, worker: Any, *, progress: Progress, **options: Any) -> None:
+        super().__init__(worker, **options)
+        self._progress = progress
+        self._entry: Any = None
+
+    def start(self, worker: Any) -> None:
+        # The hub's timer, for a thread's second worker has the first one's hub, and a timer that nobody asks.
+        self._entry = worker.hub.timer.call_repeatedly(_TURN_SECONDS, self._progress.touch)
+
+    def stop(self, worker: Any) -> None:  # noqa: ARG002 - Celery's signature
+        if self._entry is not None:
+            self._entry.cancel()
+
+
 class Listener:
     """Runs the worker until `close`, and starts it again should it end by itself."""
 
-    def __init__(self, app: Celery, stop: threading.Event) -> None:
+    def __init__(self, app: Celery, stop: threading.Event, progress: Progress) -> None:
         self._app = app
+        self._app.steps["worker"].add(Turning)
         self._stop = stop
+        self._progress = progress
         self._thread = threading.Thread(target=self._listen, name="listener", daemon=True)
 
     def start(self) -> None:
@@ -65,8 +88,9 @@ class Listener:
 
     def _listen(self) -> None:
         while not self._stop.is_set():
+            self._progress.touch()
             try:
-                _worker(self._app).start()
+                _worker(self._app, self._progress).start()
             except (Exception, SystemExit) as error:  # noqa: BLE001 - Celery ends a worker by SystemExit
                 if self._stop.is_set():
                     return
@@ -74,8 +98,9 @@ class Listener:
             self._stop.wait(_PAUSE_SECONDS)
 
 
-def _worker(app: Celery) -> Any:
+def _worker(app: Celery, progress: Progress) -> Any:
     return WorkController(
+        progress=progress,  # for `Turning`
         app=app,
         pool="solo",
         concurrency=1,

@@ -16,6 +16,7 @@ from drover_shared.domain.states import FINAL_JOB_STATUSES
 from drover_shared.logging import get_logger
 from drover_shared.settings import S3Settings
 from drover_shared.streams.failures import describe
+from drover_shared.streams.progress import Progress
 from sqlalchemy import ColumnElement, Connection, Engine, and_, func, select, text
 from sqlalchemy.exc import IntegrityError
 
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 
 DeleteObjects = Callable[[Sequence[str]], None]
 JOBS_AT_ONCE = 20
+LIMIT_SECONDS = 3600.0  # the events of so many jobs are deleted by one statement
+_OBJECTS_AT_ONCE = 1000
 _HOUR = 3600.0
 _RETRY = 30.0
 _log = get_logger("drover.scheduler")
@@ -80,29 +83,41 @@ def remove_some(engine: Engine, delete_objects: DeleteObjects, days: int) -> int
         if not job_ids:
             return 0
         run_ids = runs_of(connection, job_ids)
-        delete_objects(log_objects(connection, run_ids))
+        _delete_all(connection, delete_objects, log_objects(connection, run_ids))
         remove_jobs(connection, job_ids, run_ids)
     metrics.EXPIRED.inc(len(job_ids))
     _forget_snapshots(engine, {snapshot for _, snapshot in found if snapshot is not None})
     return len(job_ids)
 
 
+def _delete_all(connection: Connection, delete_objects: DeleteObjects, keys: Sequence[str]) -> None:
+    """Some at a time, with a word to the database between them: it ends an idle transaction."""
+    for low in range(0, len(keys), _OBJECTS_AT_ONCE):
+        delete_objects(keys[low : low + _OBJECTS_AT_ONCE])
+        connection.execute(text("SELECT 1"))
+
+
 def keep_retention(
-    engine: Engine, delete_objects: DeleteObjects, stop: threading.Event, days: int
+    engine: Engine, delete_objects: DeleteObjects, stop: threading.Event, days: int, progress: Progress
 ) -> threading.Thread:
     """Start looking at once and hourly, in a thread of its own."""
 
+    def delete(keys: Sequence[str]) -> None:
+        progress.touch()
+        delete_objects(keys)
+
     def loop() -> None:
         while not stop.is_set():
+            progress.touch()
             try:
-                removed = _remove_all(engine, delete_objects, stop, days)
+                removed = _remove_all(engine, delete, stop, days)
             except Exception as error:  # noqa: BLE001 - tried again soon
                 _log.warning("retention_failed", **describe(error))
-                stop.wait(_RETRY)
+                progress.rest(stop, _RETRY)
                 continue
             if removed:
                 _log.info("jobs_expired", jobs=removed)
-            stop.wait(_HOUR)
+            progress.rest(stop, _HOUR)
 
     thread = threading.Thread(target=loop, name="retention", daemon=True)
     thread.start()

@@ -205,6 +205,7 @@ class Tick:
     def _keep_house(self) -> None:
         if self._clock.monotonic() < self._house_due:
             return
+        self._house_due = self._clock.monotonic() + housekeeping.AGAIN_SECONDS
         gone = housekeeping.keep_house(self._engine, self._clock.now().date())
         self._house_due = self._clock.monotonic() + housekeeping.EVERY_SECONDS
         _log.info("house_kept", idempotency_keys=gone)

@@ -6,6 +6,7 @@ from sqlalchemy import Connection, text
 
 from drover_shared.ids import first_run_id_of
 
+_LOCK_TIMEOUT = "1s"  # everybody who wants the table waits behind who waits to change it
 _LOCK = 0x64726F76  # "drov": only one process makes partitions at a time
 DAYS_AHEAD = 7
 
@@ -18,8 +19,10 @@ def partition_name(day: date) -> str:
 def ensure_partitions(connection: Connection, today: date, days_ahead: int = DAYS_AHEAD) -> list[str]:
     """Make the missing partitions from yesterday to `days_ahead` days from `today` (UTC); the names made.
 
-    A default partition takes what falls outside, so a wrong clock loses nothing.
+    A default partition takes what falls outside, so a wrong clock loses nothing. Raises OperationalError
+    where the table is in use for long, as while it is backed up: there is a week for trying again.
     """
+    connection.execute(text(f"SET LOCAL lock_timeout = '{_LOCK_TIMEOUT}'"))
     connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
     known = set(
         connection.scalars(

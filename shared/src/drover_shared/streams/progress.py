@@ -1,5 +1,7 @@
 """Whether loops still turn: what /livez asks. A dependency that is away stops none of them."""
 
+import threading
+
 from drover_shared.clock import Clock
 
 LIMIT_SECONDS = 120.0
@@ -19,6 +21,15 @@ class Progress:
 
     def touch(self) -> None:
         self._last = self._clock.monotonic()
+
+    def rest(self, stop: threading.Event, seconds: float) -> None:
+        """Wait for so long, or until `stop`, and go on touching: who waits on purpose does not hang."""
+        while not stop.is_set() and seconds > 0:
+            self.touch()
+            piece = min(seconds, self._limit / 4)
+            stop.wait(piece)
+            seconds -= piece
+        self.touch()
 
     def check(self) -> None:
         """Raise StalledError where the last touch is longer ago than the limit."""

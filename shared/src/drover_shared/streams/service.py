@@ -26,12 +26,16 @@ def run_stream_service(
     stop: threading.Event,
     health: HealthSettings,
     checks: Mapping[str, Check],
+    loops: Mapping[str, Check],
 ) -> int:
-    """Work off a stream until `stop`; answers probes meanwhile. Returns the exit status."""
+    """Work off a stream until `stop`; answers probes meanwhile. Returns the exit status.
+
+    `loops` are those of the service beside the two that it has for this.
+    """
     clock = SystemClock()
     turns = Turns(Progress(clock), Progress(clock))
     name = consumer_name()
-    server = serve_health(health, {**checks, "queue": _ping(client)}, turns.checks())
+    server = serve_health(health, {**checks, "queue": _ping(client)}, {**turns.checks(), **loops})
     _log.info("worker_started", stream=settings.stream, consumer=name)
     try:
         StreamWorker(ConsumerGroup(client, settings, name), settings, work, stop, turns).run()

@@ -2,8 +2,7 @@
 
 import base64
 import binascii
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 import redis
@@ -21,20 +20,18 @@ from drover_shared.messages.streams import (
     encode_chunk,
     encode_events,
 )
-
-_AWAY_SECONDS = 1.0
+from drover_shared.pause import Pause
 
 
 class OutputQueue:
     """The streams of output. A Redis that does not answer costs one request `client`'s time-out.
 
-    For a moment after that everybody is sent away at once: executors keep their output and come again, and
-    the threads that serve heartbeats stay free.
+    While the pause after that lasts everybody is sent away at once: executors keep their output and come
+    again, and the threads that serve heartbeats stay free.
     """
 
-    def __init__(self, client: "redis.Redis", monotonic: Callable[[], float] = time.monotonic) -> None:
-        self._client, self._monotonic = client, monotonic
-        self._away_until = 0.0
+    def __init__(self, client: "redis.Redis", pause: Pause | None = None) -> None:
+        self._client, self._pause = client, pause or Pause()
 
     def put_events(self, run: JobRun, token: str, events: Sequence[Mapping[str, Any]]) -> None:
         """Add a batch to the stream. Raises TooLargeError, and InfrastructureError where that is full."""
@@ -58,14 +55,14 @@ class OutputQueue:
         """The request's span goes along, as an executor's does that reaches the queue itself."""
         if (trace := traces.current()) is not None:
             fields = {**fields, traces.HEADER.encode(): trace.encode()}
-        if self._monotonic() < self._away_until:
+        if self._pause.lasts:
             raise InfrastructureError("queue: it did not answer a moment ago")
         try:
             if self._client.xlen(stream) >= STREAM_LIMIT:
                 raise InfrastructureError(f"stream {stream} is full")
             self._client.xadd(stream, cast("Any", fields))
         except redis.RedisError as error:
-            self._away_until = self._monotonic() + _AWAY_SECONDS
+            self._pause.begin()
             raise InfrastructureError(f"queue: {type(error).__name__}") from error
 
 

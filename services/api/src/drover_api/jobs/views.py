@@ -1,34 +1,20 @@
 """Jobs and runs as their schemas dump them."""
 
-from collections.abc import Hashable, Mapping, Sequence
-from functools import cache
-from typing import Any, cast
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from drover_shared.db.host_results import job_summaries
 from drover_shared.db.models import Job, JobRun, User
 from drover_shared.domain.states import FINAL_JOB_STATUSES
-from sqlalchemy import bindparam, inspect, select
+from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
+from drover_api.entities import columns
 from drover_api.jobs.progress import RunOutput, outputs_of
 
 _NOTHING_RAN = RunOutput(events_complete=True, log_complete=True)
 _NOTHING_YET = RunOutput()
 _USERNAMES = select(User.id, User.username).where(User.id.in_(bindparam("user_ids", expanding=True)))
-
-
-def columns(row: Any, names: Sequence[str] | None = None) -> dict[str, Any]:
-    """The columns of an entity by name; all of them unless `names` says which."""
-    if names is None:
-        names = _column_names(cast("Hashable", type(row)))  # mypy does not know that a class is
-    loaded = row.__dict__  # SQLAlchemy's own place for them; its attributes take four times as long
-    return {name: loaded[name] if name in loaded else getattr(row, name) for name in names}
-
-
-@cache
-def _column_names(entity: Hashable) -> list[str]:
-    mapper: Any = inspect(entity)
-    return [attribute.key for attribute in mapper.column_attrs]
 
 
 def job_documents(

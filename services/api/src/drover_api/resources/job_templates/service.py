@@ -20,9 +20,9 @@ from sqlalchemy.orm import Session
 from drover_api.access.principal import Principal
 from drover_api.access.require import reference
 from drover_api.access.roles import USE
+from drover_api.entities import columns
 from drover_api.http.pages import contains
 from drover_api.jobs import survey as survey_rules
-from drover_api.jobs.views import columns
 from drover_api.resources.crud import Resource, Values
 from drover_api.resources.executors.service import require_pool
 from drover_api.resources.job_templates.schemas import (

@@ -11,8 +11,8 @@ from sqlalchemy.orm import Session
 
 from drover_api.access.principal import Principal
 from drover_api.access.roles import USE
+from drover_api.entities import columns
 from drover_api.jobs.syncs import last_syncs
-from drover_api.jobs.views import columns
 from drover_api.resources.crud import Resource, Values
 from drover_api.resources.executors.service import require_pool
 from drover_api.resources.projects.schemas import ProjectBodySchema, ProjectQuery, ProjectSchema
