@@ -1,9 +1,10 @@
 """From a launch to its claim, the whole way through real processes, beside the API's part of it alone.
 
-    python bench/launch.py [--launches 500] [--rate 50]
+    python bench/launch.py [--seconds 10] [--rate 20 50]
 
-A client launches at a steady rate; the API stores, the scheduler decides, the queue rings, and an executor's
-part in this process hears the ring and claims over HTTP. All of it shares one machine's processors.
+A client launches at a steady rate, first at one that leaves the processors some air. The API stores, the
+scheduler decides, the queue rings, and an executor's part in this process hears the ring and claims over
+HTTP. All of it shares one machine's processors.
 """
 
 import argparse
@@ -121,15 +122,16 @@ def tell(what: str, seconds: list[float]) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--launches", type=int, default=500)
-    parser.add_argument("--rate", type=float, default=50, help="launches a second")
+    parser.add_argument("--seconds", type=float, default=10, help="of each rate")
+    parser.add_argument("--rate", type=float, nargs="+", default=[20, 50], help="launches a second")
     options = parser.parse_args()
-    print(f"{options.launches} launches, {options.rate:g}/s, load {os.getloadavg()[0]:.1f}")
     with tempfile.TemporaryDirectory(prefix="drover-bench-") as home:
         stack = LiveStack(Path(home) / "home", {})
         stack.start()
         try:
-            measure(stack, options.launches, options.rate)
+            for rate in options.rate:
+                print(f"{rate:g} launches a second, load {os.getloadavg()[0]:.1f}")
+                measure(stack, round(rate * options.seconds), rate)
         finally:
             stack.stop()
 
