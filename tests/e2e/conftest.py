@@ -17,7 +17,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.e2e)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def collector() -> Iterator[Collector]:
     """Where the stack sends its traces."""
     made = Collector()
@@ -25,7 +25,7 @@ def collector() -> Iterator[Collector]:
     made.stop()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def stack(tmp_path_factory: pytest.TempPathFactory, collector: Collector) -> Iterator[LiveStack]:
     settings = {**FAST, "DROVER_TRACES_ENDPOINT": collector.url}
     live = LiveStack(tmp_path_factory.mktemp("stack") / "home", settings)

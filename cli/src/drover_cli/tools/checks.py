@@ -13,8 +13,8 @@ LINTS = (
     ("types", ["mypy"]),
     ("imports", ["lint-imports"]),
 )
-# a file's tests stay together, since they share a stack
-WHOLE_SUITE = ("--numprocesses=2", "--dist=loadfile", "--durations=15")
+# in the order, and in the groups, that tests/conftest.py says
+WHOLE_SUITE = ("--numprocesses=2", "--dist=loadgroup", "--no-loadscope-reorder", "--durations=15")
 
 
 def program(name: str) -> str:
