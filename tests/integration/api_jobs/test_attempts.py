@@ -88,7 +88,7 @@ def test_a_repeated_claim_gives_new_tokens_and_the_old_ones_die(
     assert first.run_token != second.run_token
     with pytest.raises(UnauthenticatedError):
         start(session, queued.run_id, first.run_token, None, TERMS)
-    assert start(session, queued.run_id, second.run_token, None, TERMS) == "none"
+    assert start(session, queued.run_id, second.run_token, None, TERMS).cancel == "none"
 
 
 def test_another_executor_is_told_that_the_run_is_taken(
@@ -133,9 +133,9 @@ def test_start_moves_job_and_run_and_may_be_repeated(
     session: Session, queued: QueuedJob, executor: Executor
 ) -> None:
     token = claimed(session, queued, executor).run_token
-    assert start(session, queued.run_id, token, "abc123", TERMS) == "none"
+    assert start(session, queued.run_id, token, "abc123", TERMS).cancel == "none"
     session.commit()
-    assert start(session, queued.run_id, token, "abc123", TERMS) == "none"
+    assert start(session, queued.run_id, token, "abc123", TERMS).cancel == "none"
     session.commit()
     assert states(session, queued) == ("running", "running")
     assert session.get_one(JobRun, queued.run_id).project_revision == "abc123"
@@ -216,8 +216,8 @@ def test_a_heartbeat_renews_the_lease_and_tells_the_gaps(
     session.commit()
     beat = heartbeat(session, queued.run_id, won.run_token, 8, 1, TERMS)
     assert beat.lease_expires_at > won.lease_expires_at
-    assert (beat.committed_seq, beat.gaps.missing) == (3, [[4, 5], [7, 8]])
-    assert (beat.committed_log_seq, beat.gaps.missing_log) == (0, [[1, 1]])
+    assert (beat.stored.committed_seq, beat.stored.gaps.missing) == (3, [[4, 5], [7, 8]])
+    assert (beat.stored.committed_log_seq, beat.stored.gaps.missing_log) == (0, [[1, 1]])
 
 
 def test_a_lost_attempt_is_told_so_in_every_call(
@@ -242,7 +242,7 @@ def test_a_cancel_reaches_the_executor_first_gently(
     token = claimed(session, queued, executor).run_token
     session.execute(text("UPDATE jobs SET cancel_requested = true, cancel_requested_at = now()"))
     session.commit()
-    assert start(session, queued.run_id, token, None, TERMS) == "graceful"
+    assert start(session, queued.run_id, token, None, TERMS).cancel == "graceful"
     session.execute(text("UPDATE jobs SET cancel_requested_at = now() - interval '1 minute'"))
     session.commit()
     assert heartbeat(session, queued.run_id, token, 0, -1, TERMS).cancel == "kill"

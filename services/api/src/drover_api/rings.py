@@ -4,8 +4,9 @@ All are best effort. Whoever is rung for looks into the database by itself, too.
 """
 
 import threading
-from collections import deque
+from collections import Counter, deque
 from contextlib import suppress
+from dataclasses import dataclass
 from uuid import UUID
 
 import redis
@@ -17,6 +18,12 @@ STATE = "state"
 _MOST = 10_000  # rings that wait; an older one makes room
 
 
+@dataclass(frozen=True, slots=True)
+class _JobWaits:
+    job_id: int
+    pool: str | None
+
+
 class Ringer:
     """Safe for many threads. Nothing connects, and no thread runs, before the first ring.
 
@@ -25,14 +32,19 @@ class Ringer:
 
     def __init__(self, redis_url: str, pause: Pause | None = None) -> None:
         self._url, self._pause = redis_url, pause or Pause()
-        self._waiting: deque[int | UUID] = deque(maxlen=_MOST)
+        self._waiting: deque[_JobWaits | UUID] = deque()
+        self._of_pool: Counter[str] = Counter()  # how many of those that wait are for the pool alone
         self._changed = threading.Condition()
         self._thread: threading.Thread | None = None
         self._closed = False
 
-    def job_waits(self, job_id: int) -> None:
-        """For the scheduler: a job waits, or has ended and made room."""
-        self._add(job_id)
+    def job_waits(self, job_id: int, pool: str | None = None) -> None:
+        """For the scheduler: a job waits, or has ended and made room.
+
+        With a `pool` it is that pool alone which has something to decide: of many such rings that wait here
+        at once, as after a launch of a thousand, only the last is rung.
+        """
+        self._add(_JobWaits(job_id, pool))
 
     def state_changed(self, run_id: UUID) -> None:
         """For live readers: a run or its job changed its state."""
@@ -47,13 +59,25 @@ class Ringer:
         if thread is not None:
             thread.join(timeout)
 
-    def _add(self, what: int | UUID) -> None:
+    def _add(self, what: "_JobWaits | UUID") -> None:
         with self._changed:
+            if len(self._waiting) == _MOST:
+                self._next()
             self._waiting.append(what)
+            if isinstance(what, _JobWaits) and what.pool is not None:
+                self._of_pool[what.pool] += 1
             if self._thread is None and not self._closed:
                 self._thread = threading.Thread(target=self._ring_all, name="rings", daemon=True)
                 self._thread.start()
             self._changed.notify_all()
+
+    def _next(self) -> "_JobWaits | UUID | None":
+        """Take what waits longest; None where another that waits says the same. IndexError: nothing waits."""
+        what = self._waiting.popleft()
+        if isinstance(what, _JobWaits) and what.pool is not None:
+            self._of_pool[what.pool] -= 1
+            return None if self._of_pool[what.pool] else what
+        return what
 
     def _ring_all(self) -> None:
         bell, client = Doorbell(self._url, self._pause), quick_client(self._url)
@@ -61,10 +85,10 @@ class Ringer:
             while True:
                 with self._changed:
                     self._changed.wait_for(lambda: self._waiting or self._closed)
-                    what = self._waiting.popleft()
-                if isinstance(what, int):
-                    bell.job_waits(what)
-                else:
+                    what = self._next()
+                if isinstance(what, _JobWaits):
+                    bell.job_waits(what.job_id)
+                elif what is not None:
                     self._publish(client, what)
         bell.close()
         client.close()

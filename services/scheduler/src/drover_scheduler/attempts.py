@@ -4,10 +4,10 @@ from dataclasses import replace
 
 from drover_shared.db.attempts import WaitingRun, add_first_run
 from drover_shared.db.models import Job
-from drover_shared.db.transitions import move_job
+from drover_shared.db.transitions import job_move
 from drover_shared.domain.states import JobStatus
 from drover_shared.ids import IdSource
-from sqlalchemy import Connection, select, text
+from sqlalchemy import Connection, bindparam, select, text
 
 from drover_scheduler.line import Candidate, next_in_line, room
 
@@ -16,6 +16,13 @@ _TEMPLATE_LOCK = 0x64726F
 _INVENTORY_LOCK = 0x647270
 _POOL_LOCK = 0x647271
 
+# Both are run for each job, so they are built once.
+_HOLD = (
+    select(Job.traceparent)
+    .where(Job.id == bindparam("of_job"), Job.status == JobStatus.PENDING, Job.cancel_requested.is_(False))
+    .with_for_update(skip_locked=True)
+)
+_QUEUE = job_move(JobStatus.QUEUED, Job.id == bindparam("of_job"), current_run_id=bindparam("run_id"))
 _LOCK_POOL = text("SELECT pg_advisory_xact_lock(:space, hashtext(:pool))")
 _TRY_LOCK = text("SELECT pg_try_advisory_xact_lock(:space, CAST(:id % 2147483647 AS integer))")
 _OF_TEMPLATE = text("""
@@ -46,15 +53,11 @@ def _first_attempt(
     connection: Connection, candidate: Candidate, pool: str, new_id: IdSource
 ) -> WaitingRun | None:
     job_id = candidate.job_id
-    held = connection.execute(
-        select(Job.traceparent)
-        .where(Job.id == job_id, Job.status == JobStatus.PENDING, Job.cancel_requested.is_(False))
-        .with_for_update(skip_locked=True)
-    ).one_or_none()
+    held = connection.execute(_HOLD, {"of_job": job_id}).one_or_none()
     if held is None or not _within_limits(connection, candidate):
         return None
     run = add_first_run(connection, job_id, pool, new_id)
-    if not move_job(connection, job_id, JobStatus.QUEUED, current_run_id=run.id):
+    if connection.execute(_QUEUE, {"of_job": job_id, "run_id": run.id}).rowcount != 1:
         raise RuntimeError(f"job {job_id} moved although its row is locked")
     return replace(run, traceparent=held.traceparent)
 

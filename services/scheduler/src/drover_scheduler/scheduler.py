@@ -17,12 +17,13 @@ from drover_shared.ids import IdSource
 from drover_shared.logging import get_logger
 from drover_shared.streams.bells import ring_runs
 from drover_shared.streams.failures import describe
-from sqlalchemy import Engine, func, select
+from sqlalchemy import Engine, bindparam, func, select
 
 from drover_scheduler import housekeeping, leases, line, metrics, narrowing, pending, waiting
 from drover_scheduler.attempts import fill_pool
 from drover_scheduler.lease_time import LeaseTime
 
+_TOLD_OF = select(Job.id, Job.executor_pool, Job.status).where(Job.id.in_(bindparam("ids", expanding=True)))
 _log = get_logger("drover.scheduler")
 
 
@@ -38,8 +39,7 @@ def schedule_jobs(engine: Engine, bell: Bell, new_id: IdSource, job_ids: Sequenc
     Returns how many attempts were made. One that follows another and need not wait is rung for.
     """
     with engine.connect() as connection:
-        query = select(Job.id, Job.executor_pool, Job.status).where(Job.id.in_(job_ids))
-        jobs = connection.execute(query).all()
+        jobs = connection.execute(_TOLD_OF, {"ids": job_ids}).all()
     queued = [job.id for job in jobs if job.status == JobStatus.QUEUED]
     if queued:
         _ring_for_next(engine, bell, queued)

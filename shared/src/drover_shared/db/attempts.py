@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, and_, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, and_, bindparam, func, insert, or_, select, update
 from sqlalchemy.orm import aliased
 
 from drover_shared.db.models import Job, JobRun
@@ -17,18 +17,30 @@ from drover_shared.domain.retries import LAUNCH, RetryOn, RetryPolicy
 from drover_shared.domain.states import JobStatus, RunState
 from drover_shared.ids import IdSource
 
-_ENDED = select(
-    JobRun.job_id,
-    JobRun.attempt_number,
-    JobRun.limit,
-    Job.current_run_id,
-    Job.cancel_requested,
-    Job.executor_pool,
-    Job.max_attempts,
-    Job.retry_on,
-    Job.retry_hosts,
-    Job.retry_wait_seconds,
-).join(Job, Job.id == JobRun.job_id)
+_FIRST = insert(JobRun).values(
+    id=bindparam("run_id"),
+    job_id=bindparam("of_job"),
+    pool=bindparam("its_pool"),
+    attempt_number=1,
+    cause=LAUNCH,
+    rung_at=func.now(),
+)
+_ENDED = (
+    select(
+        JobRun.job_id,
+        JobRun.attempt_number,
+        JobRun.limit,
+        Job.current_run_id,
+        Job.cancel_requested,
+        Job.executor_pool,
+        Job.max_attempts,
+        Job.retry_on,
+        Job.retry_hosts,
+        Job.retry_wait_seconds,
+    )
+    .join(Job, Job.id == JobRun.job_id)
+    .where(JobRun.id == bindparam("ended"))
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,10 +53,10 @@ class WaitingRun:
     traceparent: str | None = None
 
 
-def add_first_run(db: Executes, job_id: int, pool: str, new_id: IdSource) -> WaitingRun:
+def add_first_run(db: Connection, job_id: int, pool: str, new_id: IdSource) -> WaitingRun:
     """Insert a job's first attempt. It counts as rung, for whoever makes it rings right after the commit."""
     run = WaitingRun(new_id(), pool, job_id)
-    _insert(db, run, attempt_number=1, cause=LAUNCH, rung_at=func.now())
+    db.execute(_FIRST, {"run_id": run.id, "of_job": job_id, "its_pool": pool})
     return run
 
 
@@ -63,10 +75,12 @@ def add_next_run(
     live. The database's clock may be set before then, so the new attempt waits until `release_after_leases`.
     Nobody has rung for it: the scheduler does when it may be claimed.
     """
-    found = db.execute(_ENDED.where(JobRun.id == ended)).one()
+    if end is None:
+        return None
+    found = db.execute(_ENDED, {"ended": ended}).one()
     policy = RetryPolicy(found.max_attempts, found.retry_on, found.retry_hosts, found.retry_wait_seconds)
     wait = policy.wait_before_next(found.attempt_number, end)
-    if wait is None or end is None or found.cancel_requested or found.current_run_id != ended:
+    if wait is None or found.cancel_requested or found.current_run_id != ended:
         return None
     following = WaitingRun(new_id(), found.executor_pool, found.job_id)
     _insert(

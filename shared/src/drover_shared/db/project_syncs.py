@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import Connection, Row, cast, delete, or_, select, update
+from sqlalchemy import Connection, Row, bindparam, cast, delete, or_, select, update
 from sqlalchemy.dialects.postgresql import JSONB, insert
 from sqlalchemy.orm import Session
 
@@ -21,7 +21,7 @@ from drover_shared.domain.states import FINAL_JOB_STATUSES, JobKind, JobStatus
 MAX_PLAYBOOKS = 10_000
 _REVISION = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?\Z")
 _PLAIN = {"synchronize_session": False}
-_OF_SYNC = (
+_SYNC = select(
     Job.id,
     Job.status,
     Job.project_id,
@@ -30,7 +30,7 @@ _OF_SYNC = (
     Job.artifacts,
     Job.error_reason,
     Job.error_detail,
-)
+).where(Job.id == bindparam("of_job"), Job.kind == JobKind.PROJECT_SYNC)
 
 Executes = Connection | Session
 
@@ -41,9 +41,7 @@ def settle(db: Executes, sync_id: int) -> list[int]:
     Returns one job for each pool that has work now. A waiting job whose row somebody else holds is left for
     the next time.
     """
-    sync = db.execute(
-        select(*_OF_SYNC).where(Job.id == sync_id, Job.kind == JobKind.PROJECT_SYNC)
-    ).one_or_none()
+    sync = db.execute(_SYNC, {"of_job": sync_id}).one_or_none()
     if sync is None or sync.status not in FINAL_JOB_STATUSES:
         return []
     if sync.status == JobStatus.SUCCESSFUL:

@@ -29,15 +29,7 @@ def move_job(
 
     `finished_at` is set with a final status, by the database's clock. `values` are further columns.
     """
-    if target in FINAL_JOB_STATUSES:
-        values.setdefault("finished_at", func.now())
-    statement = (
-        update(Job)
-        .where(Job.id == job_id, Job.status.in_(job_sources(target)), *guards)
-        .values(status=target, **values)
-        .execution_options(synchronize_session=False)
-    )
-    return _moved(db, statement)
+    return _moved(db, job_move(target, Job.id == job_id, *guards, **values))
 
 
 def move_run(
@@ -47,15 +39,34 @@ def move_run(
 
     `finished_at` is set with a final state, by the database's clock. `values` are further columns.
     """
+    return _moved(db, run_move(target, JobRun.id == run_id, *guards, **values))
+
+
+def job_move(target: JobStatus, *guards: ColumnElement[bool], **values: Any) -> Update:
+    """The statement of `move_job`, for who builds it once or wants something returned.
+
+    The guards name the job, by a bound parameter where it is built once.
+    """
+    if target in FINAL_JOB_STATUSES:
+        values.setdefault("finished_at", func.now())
+    return (
+        update(Job)
+        .where(Job.status.in_(job_sources(target)), *guards)
+        .values(status=target, **values)
+        .execution_options(synchronize_session=False)
+    )
+
+
+def run_move(target: RunState, *guards: ColumnElement[bool], **values: Any) -> Update:
+    """The statement of `move_run`, in the same way."""
     if target in FINAL_RUN_STATES:
         values.setdefault("finished_at", func.now())
-    statement = (
+    return (
         update(JobRun)
-        .where(JobRun.id == run_id, JobRun.state.in_(run_sources(target)), *guards)
+        .where(JobRun.state.in_(run_sources(target)), *guards)
         .values(state=target, **values)
         .execution_options(synchronize_session=False)
     )
-    return _moved(db, statement)
 
 
 def _moved(db: Executes, statement: Update) -> bool:

@@ -3,17 +3,19 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any
 from uuid import UUID
 
 from drover_shared.db.attempts import is_available
 from drover_shared.db.models import Executor, ExecutorPool, Job, JobRun
-from drover_shared.db.transitions import move_run
+from drover_shared.db.transitions import run_move
 from drover_shared.domain.errors import ConflictError, GoneError, UnauthenticatedError
 from drover_shared.domain.states import FINAL_RUN_STATES, RunState
 from drover_shared.ids import new_token, token_hash
-from sqlalchemy import ColumnElement, func, select, update
-from sqlalchemy.orm import Session
+from sqlalchemy import ColumnElement, Interval, Select, bindparam, func, select, update
+from sqlalchemy.orm import Session, load_only
+from sqlalchemy.sql.dml import ReturningUpdate
 
 MakeToken = Callable[[str], str]
 OWNED_STATES = (RunState.STARTING, RunState.RUNNING)
@@ -28,9 +30,14 @@ class LeaseTerms:
     lease_seconds: int
     heartbeat_interval_seconds: int
 
-    def expiry(self) -> ColumnElement[datetime]:
-        """When a lease taken now ends, by the database's clock."""
-        return func.now() + timedelta(seconds=self.lease_seconds)
+    @property
+    def lease(self) -> timedelta:
+        """For the parameter `lease` of statements that set `LEASE_END`."""
+        return timedelta(seconds=self.lease_seconds)
+
+
+# When a lease taken now ends, by the database's clock.
+LEASE_END: ColumnElement[datetime] = func.now() + bindparam("lease", type_=Interval)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,47 +62,65 @@ def claim(
     where it is over or unknown.
     """
     run_token, stream_token = make_token("drrun"), make_token("drstream")
-    values: dict[str, Any] = {
-        "run_token_hash": token_hash(run_token),
-        "stream_token_hash": token_hash(stream_token),
-        "lease_expires_at": terms.expiry(),
-        "last_heartbeat_at": func.now(),
+    values = {
+        "of_run": run_id,
+        "of_executor": executor.id,
+        "run_hash": token_hash(run_token),
+        "stream_hash": token_hash(stream_token),
+        "lease": terms.lease,
     }
-    taken = not executor.draining and move_run(
-        session,
-        run_id,
+    lease = None
+    if not executor.draining:
+        lease = session.execute(_taking(), {**values, "pools": executor.pools}).scalar()
+    if lease is None:  # an executor that lost the answer, or restarted, gets its run back with new tokens
+        lease = session.execute(_taking_again(), values).scalar()
+    if lease is None:
+        raise _why_not(session, run_id, executor)
+    return Claim(run_token, stream_token, lease)
+
+
+# The statements of every run are built once: that takes longer than to run them.
+@cache
+def _taking() -> "ReturningUpdate[datetime | None]":
+    return run_move(
         RunState.STARTING,
-        JobRun.pool.in_(executor.pools),
+        JobRun.id == bindparam("of_run"),
+        JobRun.pool.in_(bindparam("pools", expanding=True)),
         is_available(),
         pool_is_open(),
-        executor_id=executor.id,
+        executor_id=bindparam("of_executor"),
         claimed_at=func.now(),
-        **values,
+        **_claimed(),
+    ).returning(JobRun.lease_expires_at)
+
+
+@cache
+def _taking_again() -> "ReturningUpdate[datetime | None]":
+    return (
+        update(JobRun)
+        .where(
+            JobRun.id == bindparam("of_run"),
+            JobRun.state == RunState.STARTING,
+            JobRun.executor_id == bindparam("of_executor"),
+        )
+        .values(**_claimed())
+        .returning(JobRun.lease_expires_at)
+        .execution_options(synchronize_session=False)
     )
-    if not taken and not _claimed_again(session, run_id, executor, values):
-        raise _why_not(session, run_id, executor)
-    lease = session.scalars(select(JobRun.lease_expires_at).where(JobRun.id == run_id)).one()
-    assert lease is not None  # noqa: S101 - set just above, in this transaction
-    return Claim(run_token, stream_token, lease)
+
+
+def _claimed() -> dict[str, Any]:
+    return {
+        "run_token_hash": bindparam("run_hash"),
+        "stream_token_hash": bindparam("stream_hash"),
+        "lease_expires_at": LEASE_END,
+        "last_heartbeat_at": func.now(),
+    }
 
 
 def pool_is_open() -> ColumnElement[bool]:
     """Whether a run's pool does not drain."""
     return JobRun.pool.not_in(select(ExecutorPool.name).where(ExecutorPool.draining))
-
-
-def _claimed_again(session: Session, run_id: UUID, executor: Executor, values: dict[str, Any]) -> bool:
-    """An executor that lost the answer to its claim, or restarted, gets its run back with new tokens."""
-    return (
-        session.execute(
-            update(JobRun)
-            .where(JobRun.id == run_id, JobRun.state == RunState.STARTING, JobRun.executor_id == executor.id)
-            .values(**values)
-            .returning(JobRun.id)
-            .execution_options(synchronize_session=False)
-        ).first()
-        is not None
-    )
 
 
 def _why_not(session: Session, run_id: UUID, executor: Executor) -> Exception:
@@ -143,11 +168,21 @@ def live_run(session: Session, run_id: UUID, token: str | None) -> JobRun:
 def locked_job(session: Session, job_id: int) -> Job:
     """A run's job, locked until the transaction ends: always before the run's own row is written.
 
-    Raises GoneError where the job was deleted.
+    What it was launched with is read only where it is asked for. Raises GoneError where the job was deleted.
     """
-    job = session.scalars(
-        select(Job).where(Job.id == job_id).with_for_update().execution_options(populate_existing=True)
-    ).one_or_none()
+    job = session.scalars(_locking(), {"of_job": job_id}).one_or_none()
     if job is None:
         raise GoneError(_OVER)
     return job
+
+
+@cache
+def _locking() -> Select[Job]:
+    wanted = (Job.status, Job.created_at, Job.started_at, Job.cancel_requested)
+    return (
+        select(Job)
+        .options(load_only(*wanted))
+        .where(Job.id == bindparam("of_job"))
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    )

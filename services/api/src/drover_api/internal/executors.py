@@ -10,13 +10,14 @@ from drover_shared.db.models import Executor, ExecutorPool, JobRun
 from drover_shared.domain.errors import ForbiddenError, UnauthenticatedError
 from drover_shared.domain.states import RunState
 from drover_shared.ids import new_token, token_hash
-from sqlalchemy import func, select, update
+from sqlalchemy import bindparam, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from drover_api.internal.attempts import pool_is_open
 
 MakeToken = Callable[[str], str]
+_HOLDER = select(Executor).where(Executor.token_hash == bindparam("digest"))
 EXECUTOR_TOKEN_PREFIX = "drexec"  # noqa: S105 - what tokens start with, not one
 
 
@@ -72,9 +73,7 @@ def known_executor(session: Session, token: str | None) -> Executor:
     """The executor that holds `token`; UnauthenticatedError where nobody does."""
     found = None
     if token:
-        found = session.scalars(
-            select(Executor).where(Executor.token_hash == token_hash(token))
-        ).one_or_none()
+        found = session.scalars(_HOLDER, {"digest": token_hash(token)}).one_or_none()
     if found is None:
         raise UnauthenticatedError("The executor token is missing or no longer valid.")
     return found

@@ -11,21 +11,22 @@ FIRST_EVENT, FIRST_CHUNK = 1, 0
 
 Ranges = list[list[int]]
 
-_MISSING = """
-SELECT lower(gap), upper(gap) - 1
-FROM (SELECT int8multirange(int8range(:first, :last + 1))
-           - coalesce((SELECT received FROM {table} WHERE job_run_id = :run_id), '{{}}') AS gaps) AS produced,
-     unnest(gaps) AS gap
-ORDER BY 1 LIMIT :limit
-"""
-_WATERMARK = """
-SELECT upper(part) - 1 FROM {table}, unnest(received) AS part
-WHERE job_run_id = :run_id AND part @> CAST(:first AS bigint)
-"""
-_TABLES = ("run_event_progress", "run_log_progress")
-_MISSING_OF = {table: text(_MISSING.format(table=table)) for table in _TABLES}
-_WATERMARK_OF = {table: text(_WATERMARK.format(table=table)) for table in _TABLES}
-_LOG_BYTES = text("SELECT bytes FROM run_log_progress WHERE job_run_id = :run_id")
+_STORED = text("""
+WITH events AS (SELECT received FROM run_event_progress WHERE job_run_id = :run_id),
+     log AS (SELECT received, bytes FROM run_log_progress WHERE job_run_id = :run_id)
+SELECT
+    (SELECT upper(part) - 1 FROM events, unnest(received) AS part WHERE part @> CAST(:first_event AS bigint)),
+    (SELECT upper(part) - 1 FROM log, unnest(received) AS part WHERE part @> CAST(:first_chunk AS bigint)),
+    coalesce((SELECT bytes FROM log), 0),
+    ARRAY(SELECT ARRAY[lower(gap), upper(gap) - 1]
+          FROM unnest(int8multirange(int8range(:first_event, :end_of_events))
+                      - coalesce((SELECT received FROM events), '{}')) AS gap
+          ORDER BY 1 LIMIT :limit),
+    ARRAY(SELECT ARRAY[lower(gap), upper(gap) - 1]
+          FROM unnest(int8multirange(int8range(:first_chunk, :end_of_log))
+                      - coalesce((SELECT received FROM log), '{}')) AS gap
+          ORDER BY 1 LIMIT :limit)
+""")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,36 +37,33 @@ class Gaps:
     missing_log: Ranges
 
 
-def gaps(session: Session, run_id: UUID, last_seq: int, last_log_seq: int) -> Gaps:
-    """What is not stored of events 1…`last_seq` and chunks 0…`last_log_seq`."""
-    return Gaps(
-        missing=_missing(session, "run_event_progress", run_id, FIRST_EVENT, last_seq),
-        missing_log=_missing(session, "run_log_progress", run_id, FIRST_CHUNK, last_log_seq),
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """`committed_seq`: the event up to which all are stored, 0 where the first is not.
+
+    `committed_log_seq`: the same of chunks, -1 where the first is not; `log_bytes`: of all stored chunks.
+    """
+
+    committed_seq: int
+    committed_log_seq: int
+    log_bytes: int
+    gaps: Gaps
+
+
+def stored(session: Session, run_id: UUID, last_seq: int, last_log_seq: int) -> Stored:
+    """What is stored of a run, and what is not of its events 1…`last_seq` and chunks 0…`last_log_seq`."""
+    values = {
+        "run_id": run_id,
+        "first_event": FIRST_EVENT,
+        "first_chunk": FIRST_CHUNK,
+        "end_of_events": max(last_seq + 1, FIRST_EVENT),
+        "end_of_log": max(last_log_seq + 1, FIRST_CHUNK),
+        "limit": MAX_RANGES,
+    }
+    seq, log_seq, log_bytes, missing, missing_log = session.execute(_STORED, values).one()
+    return Stored(
+        FIRST_EVENT - 1 if seq is None else seq,
+        FIRST_CHUNK - 1 if log_seq is None else log_seq,
+        log_bytes,
+        Gaps(missing, missing_log),
     )
-
-
-def committed_seq(session: Session, run_id: UUID) -> int:
-    """The event seq up to which all are stored; 0 where the first is not."""
-    return _watermark(session, "run_event_progress", run_id, FIRST_EVENT)
-
-
-def committed_log_seq(session: Session, run_id: UUID) -> int:
-    """The chunk seq up to which all are stored; -1 where the first is not."""
-    return _watermark(session, "run_log_progress", run_id, FIRST_CHUNK)
-
-
-def stored_log_bytes(session: Session, run_id: UUID) -> int:
-    """The bytes of all stored chunks."""
-    return session.execute(_LOG_BYTES, {"run_id": run_id}).scalar() or 0
-
-
-def _missing(session: Session, table: str, run_id: UUID, first: int, last: int) -> Ranges:
-    if last < first:
-        return []
-    values = {"run_id": run_id, "first": first, "last": last, "limit": MAX_RANGES}
-    return [[low, high] for low, high in session.execute(_MISSING_OF[table], values)]
-
-
-def _watermark(session: Session, table: str, run_id: UUID, first: int) -> int:
-    found = session.execute(_WATERMARK_OF[table], {"run_id": run_id, "first": first}).scalar()
-    return first - 1 if found is None else int(found)

@@ -3,23 +3,32 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any
 from uuid import UUID
 
 from drover_shared.db.attempts import add_next_run
 from drover_shared.db.models import Job, JobRun
 from drover_shared.db.project_syncs import settle
-from drover_shared.db.transitions import move_job, move_run
+from drover_shared.db.transitions import job_move, move_job, move_run, run_move
 from drover_shared.domain.errors import ConflictError, GoneError
 from drover_shared.domain.reasons import SENTENCES, Reason, job_status_after
 from drover_shared.domain.retries import kind_of_end
 from drover_shared.domain.states import JobStatus, RunState
 from drover_shared.ids import IdSource, new_run_id
-from sqlalchemy import ColumnElement, func, select, update
+from sqlalchemy import ColumnElement, bindparam, case, func, select, update
 from sqlalchemy.orm import Session
+from sqlalchemy.sql.dml import ReturningUpdate
 
-from drover_api.internal.attempts import OWNED_STATES, LeaseTerms, live_run, locked_job, owned_run
-from drover_api.internal.gaps import Gaps, committed_log_seq, committed_seq, gaps, stored_log_bytes
+from drover_api.internal.attempts import (
+    LEASE_END,
+    OWNED_STATES,
+    LeaseTerms,
+    live_run,
+    locked_job,
+    owned_run,
+)
+from drover_api.internal.gaps import Gaps, Stored, stored
 
 KILL_AFTER = timedelta(seconds=30)  # a graceful cancel that has not worked by then becomes a kill
 
@@ -30,9 +39,7 @@ class Beat:
 
     lease_expires_at: datetime
     cancel: str
-    committed_seq: int
-    committed_log_seq: int
-    gaps: Gaps
+    stored: Stored
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,52 +57,62 @@ class Ending:
     artifacts: dict[str, Any] = field(default_factory=dict)  # what the playbook gave to `set_stats`
 
 
+@dataclass(frozen=True, slots=True)
+class Started:
+    """How a cancel stands; `waited_seconds` of the job, where this very call started its first attempt."""
+
+    cancel: str
+    waited_seconds: float | None
+
+
 def start(
     session: Session, run_id: UUID, token: str | None, project_revision: str | None, terms: LeaseTerms
-) -> str:
-    """`starting` → `running`, run and job; returns how a cancel stands. A repeat changes nothing."""
+) -> Started:
+    """`starting` → `running`, run and job. A repeat changes nothing."""
     run = live_run(session, run_id, token)
     job = locked_job(session, run.job_id)
-    moved = move_run(
-        session,
-        run_id,
-        RunState.RUNNING,
-        _token_is(run),
-        started_at=func.now(),
-        last_heartbeat_at=func.now(),
-        lease_expires_at=terms.expiry(),
-        project_revision=project_revision,
-    )
-    if moved:
-        _job_runs(session, job)
+    values = {**_of(run), "revision": project_revision, "lease": terms.lease}
+    started_at = session.execute(_starting(), values).scalar()
+    waited = None
+    if started_at is not None:
+        if session.execute(_job_running(), {"of_job": job.id}).first() is None:
+            raise ConflictError(f"The job is {job.status}.")
+        waited = (started_at - job.created_at).total_seconds() if run.attempt_number == 1 else None
     else:
         live_run(session, run_id, token)
-    return cancel_wish(session, job.id)
+    return Started(cancel_wish(session, job.id) if job.cancel_requested else "none", waited)
 
 
-def waited_seconds(session: Session, run_id: UUID) -> float | None:
-    """How long the job waited, where this very transaction started its first attempt; else None."""
-    waited = session.scalar(
-        select(func.extract("epoch", JobRun.started_at - Job.created_at))
-        .join(Job, Job.id == JobRun.job_id)
-        .where(JobRun.id == run_id, JobRun.attempt_number == 1, JobRun.started_at == func.now())
-    )
-    return None if waited is None else float(waited)
+@cache
+def _starting() -> "ReturningUpdate[datetime | None]":
+    return run_move(
+        RunState.RUNNING,
+        *_is_still(),
+        started_at=func.now(),
+        last_heartbeat_at=func.now(),
+        lease_expires_at=LEASE_END,
+        project_revision=bindparam("revision"),
+    ).returning(JobRun.started_at)
 
 
-def _job_runs(session: Session, job: Job) -> None:
+@cache
+def _job_running() -> ReturningUpdate[int]:
     started_at = func.coalesce(Job.started_at, func.now())
-    if not move_job(session, job.id, JobStatus.RUNNING, started_at=started_at):
-        raise ConflictError(f"The job is {job.status}.")
+    return job_move(JobStatus.RUNNING, Job.id == bindparam("of_job"), started_at=started_at).returning(Job.id)
 
 
 def cancel_wish(session: Session, job_id: int) -> str:
     """`none`, `graceful`, or `kill` once a graceful cancel had its time."""
-    overdue: ColumnElement[bool] = Job.cancel_requested_at < func.now() - KILL_AFTER
-    job = session.execute(select(Job.cancel_requested, overdue).where(Job.id == job_id)).one_or_none()
-    if job is None or not job[0]:
-        return "none"
-    return "kill" if job[1] else "graceful"
+    return session.scalar(select(_wish(Job.id == job_id))) or "none"
+
+
+def _wish(of_job: ColumnElement[bool]) -> ColumnElement[str | None]:
+    wish = case(
+        (Job.cancel_requested.is_(False), "none"),
+        (Job.cancel_requested_at < func.now() - KILL_AFTER, "kill"),
+        else_="graceful",
+    )
+    return select(wish).where(of_job).correlate(JobRun).scalar_subquery()
 
 
 def heartbeat(
@@ -106,21 +123,23 @@ def heartbeat(
     Raises GoneError where the platform ended the attempt.
     """
     run = owned_run(session, run_id, token)
-    lease = session.execute(
-        update(JobRun)
-        .where(JobRun.id == run_id, _token_is(run), JobRun.state.in_(OWNED_STATES))
-        .values(last_heartbeat_at=func.now(), lease_expires_at=terms.expiry())
-        .returning(JobRun.lease_expires_at)
-        .execution_options(synchronize_session=False)
-    ).scalar()
-    if lease is None:
-        lease = _lease_of_finished(session, run_id, token)
+    renewed = session.execute(_renewing(), {**_of(run), "lease": terms.lease}).one_or_none()
+    lease, cancel = renewed or (None, cancel_wish(session, run.job_id))
     return Beat(
-        lease_expires_at=lease,
-        cancel=cancel_wish(session, run.job_id),
-        committed_seq=committed_seq(session, run_id),
-        committed_log_seq=committed_log_seq(session, run_id),
-        gaps=gaps(session, run_id, last_seq, last_log_seq),
+        lease or _lease_of_finished(session, run_id, token),
+        cancel or "none",
+        stored(session, run_id, last_seq, last_log_seq),
+    )
+
+
+@cache
+def _renewing() -> "ReturningUpdate[datetime | None, str | None]":
+    return (
+        update(JobRun)
+        .where(*_is_still(), JobRun.state.in_(OWNED_STATES))
+        .values(last_heartbeat_at=func.now(), lease_expires_at=LEASE_END)
+        .returning(JobRun.lease_expires_at, _wish(Job.id == JobRun.job_id))
+        .execution_options(synchronize_session=False)
     )
 
 
@@ -212,9 +231,18 @@ def _sentence(reason: str | None) -> str | None:
 
 def _unfinished_output(session: Session, run: JobRun) -> Gaps | None:
     chunks = run.final_log_chunks or 0
-    found = gaps(session, run.id, run.final_event_seq or 0, chunks - 1)
-    complete = not found.missing and not found.missing_log
-    return None if complete and stored_log_bytes(session, run.id) == run.final_log_bytes else found
+    found = stored(session, run.id, run.final_event_seq or 0, chunks - 1)
+    complete = not found.gaps.missing and not found.gaps.missing_log
+    return None if complete and found.log_bytes == run.final_log_bytes else found.gaps
+
+
+def _is_still() -> tuple[ColumnElement[bool], ColumnElement[bool]]:
+    """A run that was read before has the same token; for statements that are built once, with `_of`."""
+    return JobRun.id == bindparam("of_run"), JobRun.run_token_hash == bindparam("run_hash")
+
+
+def _of(run: JobRun) -> dict[str, Any]:
+    return {"of_run": run.id, "run_hash": run.run_token_hash}
 
 
 def _token_is(run: JobRun) -> ColumnElement[bool]:

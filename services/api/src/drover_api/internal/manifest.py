@@ -34,12 +34,12 @@ def manifest(session: Session, run: JobRun, open_secrets: OpenSecrets) -> dict[s
         "timeout_seconds": job.timeout_seconds,
         "limit": run.limit or job.limit,
         "verbosity": job.verbosity,
-        **_beyond_the_specification(session, job, environment, sorted(secrets)),
+        **_beyond_the_specification(session, job, run, environment, sorted(secrets)),
     }
 
 
 def _beyond_the_specification(
-    session: Session, job: Job, environment: Mapping[str, Any], secret_vars: list[str]
+    session: Session, job: Job, run: JobRun, environment: Mapping[str, Any], secret_vars: list[str]
 ) -> dict[str, Any]:
     return {
         "job_name": job.name,
@@ -58,7 +58,7 @@ def _beyond_the_specification(
         "execution_environment_pull": environment.get("pull", "missing"),
         "execution_environment_credential_id": environment.get("credential_id"),
         "inventory_project": job.inventory_project,
-        "project": {**job.project, "scm_revision": _revision(session, job)},
+        "project": {**job.project, "scm_revision": _revision(session, job, run)},
         "max_event_bytes": MAX_EVENT_BYTES,
         "max_batch_bytes": MAX_BATCH_BYTES,
         "max_chunk_bytes": MAX_CHUNK_BYTES,
@@ -76,6 +76,8 @@ def _inventory(session: Session, job: Job) -> dict[str, Any]:
 
 def _credentials(session: Session, job: Job) -> list[dict[str, Any]]:
     """In the launch's order; one deleted since is listed too, so that fetching it fails the run openly."""
+    if not job.credential_ids:
+        return []
     rows = session.execute(
         select(Credential.id, CredentialType.namespace, Credential.name)
         .join(CredentialType, CredentialType.id == Credential.credential_type_id)
@@ -85,12 +87,18 @@ def _credentials(session: Session, job: Job) -> list[dict[str, Any]]:
     return [known.get(one, {"id": one, "type": DELETED_TYPE, "name": ""}) for one in job.credential_ids]
 
 
-def _revision(session: Session, job: Job) -> str | None:
+def _revision(session: Session, job: Job, run: JobRun) -> str | None:
     """What an earlier attempt ran, so that a new one runs the same; else what the launch asked for."""
-    earlier: str | None = session.scalars(
+    earlier = run.project_revision
+    if run.attempt_number > 1:
+        earlier = _first_revision(session, job)
+    return earlier or job.project.get("scm_revision")
+
+
+def _first_revision(session: Session, job: Job) -> str | None:
+    return session.scalars(
         select(JobRun.project_revision)
         .where(JobRun.job_id == job.id, JobRun.project_revision.is_not(None))
         .order_by(JobRun.attempt_number)
         .limit(1)
     ).first()
-    return earlier or job.project.get("scm_revision")

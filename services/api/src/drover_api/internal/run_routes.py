@@ -92,12 +92,12 @@ def put_run_facts(body: dict[str, Any], run_id: UUID) -> dict[str, int]:
 @blp.response(HTTPStatus.OK, StartedSchema)
 def start_run(body: dict[str, Any], run_id: UUID) -> dict[str, Any]:
     """The playbook begins: `starting` → `running`"""
-    cancel = lifecycle.start(session(), run_id, given_token(), body["project_revision"], lease_terms())
-    waited = lifecycle.waited_seconds(session(), run_id)
+    started = lifecycle.start(session(), run_id, given_token(), body["project_revision"], lease_terms())
+    waited = started.waited_seconds
     if waited is not None:
         after_commit(lambda: LAUNCH_TO_START_SECONDS.observe(waited))
     _ring(run_id)
-    return {"state": "running", "cancel": cancel}
+    return {"state": "running", "cancel": started.cancel}
 
 
 @blp.put("/job-runs/<uuid:run_id>/heartbeat")
@@ -111,10 +111,10 @@ def run_heartbeat(body: dict[str, Any], run_id: UUID) -> dict[str, Any]:
     return {
         "lease_expires_at": beat.lease_expires_at,
         "cancel": beat.cancel,
-        "committed_seq": beat.committed_seq,
-        "missing": beat.gaps.missing,
-        "committed_log_seq": beat.committed_log_seq,
-        "missing_log": beat.gaps.missing_log,
+        "committed_seq": beat.stored.committed_seq,
+        "missing": beat.stored.gaps.missing,
+        "committed_log_seq": beat.stored.committed_log_seq,
+        "missing_log": beat.stored.gaps.missing_log,
     }
 
 

@@ -15,7 +15,7 @@ from drover_api.http.etags import detail
 from drover_api.http.fields import instance
 from drover_api.http.idempotency import idempotent
 from drover_api.http.unit import session
-from drover_api.jobs.after import ring_scheduler
+from drover_api.jobs.after import ring_for_launched
 from drover_api.jobs.launch import launch
 from drover_api.jobs.overrides import LaunchCommand
 from drover_api.jobs.pending import just_accepted, pending_reason
@@ -72,13 +72,13 @@ def launch_jobs(body: dict[str, Any]) -> dict[str, Any]:
     commands = [LaunchCommand.read(one, f"/jobs/{place}") for place, one in enumerate(body["jobs"])]
     principal = current_principal()
     jobs = launch(session(), principal, commands, deps().vault.encrypt)
-    for job_id in {job.waits_for_job_id or job.id for job in jobs}:
-        ring_scheduler(job_id)
+    for job in {job.waits_for_job_id or job.id: job for job in jobs}.values():
+        ring_for_launched(job)
     return {"items": job_documents(session(), jobs, _myself(principal)), "total": len(jobs)}
 
 
 def _accepted(job: Job, *, deprecated: bool = False) -> Response:
-    ring_scheduler(job.waits_for_job_id or job.id)
+    ring_for_launched(job)
     reason = just_accepted() if job.waits_for_job_id is None else pending_reason(session(), job)
     [document] = job_documents(session(), [job], _myself(current_principal()))
     document |= {"pending_reason": reason}
