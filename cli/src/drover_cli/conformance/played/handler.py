@@ -127,9 +127,9 @@ class Handler(BaseHTTPRequestHandler):
         token = self.api.executor_tokens[EXECUTOR_ID] = secrets.token_hex(8)
         return {"id": EXECUTOR_ID, "token": token, **self._terms()}
 
-    def _terms(self) -> dict[str, float]:
+    def _terms(self, lease_seconds: float | None = None) -> dict[str, float]:
         return {
-            "lease_seconds": self.api.lease_seconds,
+            "lease_seconds": self.api.lease_seconds if lease_seconds is None else lease_seconds,
             "heartbeat_interval_seconds": self.api.beat_seconds,
         }
 
@@ -165,7 +165,7 @@ class Handler(BaseHTTPRequestHandler):
             run.run_token, run.stream_token = secrets.token_hex(8), secrets.token_hex(8)
             self.api.changed.notify_all()
         tokens = {"run_token": run.run_token, "stream_token": run.stream_token}
-        return {**tokens, "lease_expires_at": run.lease_expires_at, **self._terms()}
+        return {**tokens, "lease_expires_at": run.lease_expires_at, **self._terms(run.lease_seconds)}
 
     def _of_run(self, run: PlayedRun, what: str, body: dict[str, Any]) -> Answer:
         if run.state == "lost" or (run.state not in ("starting", "running") and what not in LATE_OUTPUT):

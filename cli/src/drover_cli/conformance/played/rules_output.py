@@ -7,12 +7,13 @@ from collections.abc import Iterable
 from contextlib import suppress
 from http import HTTPStatus as Http
 from itertools import pairwise
+from statistics import median
 from typing import Any
 
 from drover_cli.conformance.kit import BrokenRuleError, require
 from drover_cli.conformance.played.rules_work import finish_of, plain
 from drover_cli.conformance.played.runs import Call, Page, PlayedRun, Problem, Treatment, Trick
-from drover_cli.conformance.played.stage import BEAT_SECONDS, Stage
+from drover_cli.conformance.played.stage import BEAT_SECONDS, LEASE_SECONDS, Stage
 from drover_cli.conformance.registry import executor_rule
 
 _FIELDS = {
@@ -141,9 +142,11 @@ def heartbeats_come_in_time(stage: Stage) -> None:
     claimed = max(call.at for call in calls if call.what == "job-runs/claim")
     ended = min(call.at for call in calls if call.what == "job-runs/finish" and call.status == Http.ACCEPTED)
     beats = [call.at for call in calls if call.what == "job-runs/heartbeat" and call.at <= ended]
-    moments = [claimed, *beats, ended]
-    longest = max(later - earlier for earlier, later in pairwise(moments))
-    require(longest <= 2 * BEAT_SECONDS, f"there were {longest:.1f} s between two, not {BEAT_SECONDS} s")
+    gaps = [later - earlier for earlier, later in pairwise([claimed, *beats, ended])]
+    # One may be late on a busy machine; the lease is what none may come too late for.
+    usual, longest = median(gaps), max(gaps)
+    require(usual <= 1.5 * BEAT_SECONDS, f"there were {usual:.1f} s between two, not {BEAT_SECONDS} s")
+    require(longest <= LEASE_SECONDS / 2, f"there were {longest:.1f} s between two")
     most = 2 * (ended - claimed) / BEAT_SECONDS + 3
     require(len(beats) <= most, f"{len(beats)} came in {ended - claimed:.1f} s")
 

@@ -64,7 +64,8 @@ def nothing_special(_call: Call) -> None:
 class PlayedRun:
     """One attempt. `treat` may make something else of a call; `cancel` is what heartbeats answer.
 
-    `lease_expires_at` is by the API's clock, which may be wrong: executors count seconds instead.
+    `lease_expires_at` is by the API's clock, which may be wrong: executors count `lease_seconds` instead, by
+    default those of every run.
     """
 
     manifest: dict[str, Any]
@@ -85,6 +86,7 @@ class PlayedRun:
     doubles: int = 0
     refused: int = 0
     lease_expires_at: str = "2030-01-01T00:00:00Z"
+    lease_seconds: float | None = None
     treat: Treat = nothing_special
 
     @property
