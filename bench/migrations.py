@@ -96,6 +96,7 @@ class Load:
     @contextmanager
     def running(self) -> Iterator[None]:
         self.seconds.clear()
+        self.longest_lock = (0.0, "nobody waited")
         works = [lambda kind=kind: self._work(kind) for kind in LOAD]
         threads = [threading.Thread(target=work) for work in (*works, self._look)]
         for thread in threads:

@@ -7,6 +7,7 @@ import redis
 from sqlalchemy import Engine, text
 from support.kills import USUAL, events_of_run, facts, ride
 from support.output import send_events
+from support.probes import documented, free_port, loops
 from support.runs import RunRow, make_run
 from support.services import ServiceProcess, service_env
 from support.waiting import eventually
@@ -36,7 +37,9 @@ def test_what_redis_forgot_and_the_executor_sends_again(
 ) -> None:
     run = make_run(engine)
     events = events_of_run(300)
-    with ServiceProcess(MODULE, service_env(database_url, redis_url), tmp_path / "log"):
+    port = free_port()
+    env = service_env(database_url, redis_url) | {"DROVER_HEALTH_PORT": str(port)}
+    with ServiceProcess(MODULE, env, tmp_path / "log"):
         send_events(redis_client, run, events[:100])
         eventually("stored", lambda: received(engine, run) == "{[1,101)}", 60)
         redis_client.flushdb()
@@ -44,6 +47,7 @@ def test_what_redis_forgot_and_the_executor_sends_again(
         eventually("stored", lambda: received(engine, run) == "{[1,101),[201,301)}", 60)
         send_events(redis_client, run, events[50:250])
         eventually("stored", lambda: received(engine, run) == "{[1,301)}", 60)
+        assert loops(port) == dict.fromkeys(documented("event-ingest"), "ok")
     assert facts(engine, run)[0] == [(295, 1, 300)]
 
 

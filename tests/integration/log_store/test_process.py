@@ -9,6 +9,7 @@ from drover_shared.settings import S3Settings
 from sqlalchemy import Engine, text
 from support.log_kills import USUAL, ride
 from support.output import send_chunk
+from support.probes import documented, free_port, loops
 from support.runs import RunRow, make_run
 from support.servers import StackServers
 from support.services import ServiceProcess, service_env
@@ -42,7 +43,9 @@ def test_the_object_store_may_go_and_come_back(
     tmp_path: Path,
 ) -> None:
     run = make_run(engine)
-    with ServiceProcess(MODULE, service_env(database_url, redis_url, s3), tmp_path / "log") as process:
+    port = free_port()
+    env = service_env(database_url, redis_url, s3) | {"DROVER_HEALTH_PORT": str(port)}
+    with ServiceProcess(MODULE, env, tmp_path / "log") as process:
         send_chunk(redis_client, run, 0, 0, b"before\n")
         eventually("a chunk", lambda: progress(engine, run) == ("{[0,1)}", 7), 60)
         stack_servers.kill("s3")
@@ -53,5 +56,6 @@ def test_the_object_store_may_go_and_come_back(
         finally:
             stack_servers.restart("s3")
         eventually("the other chunk", lambda: progress(engine, run) == ("{[0,2)}", 14), 60)
+        assert loops(port) == dict.fromkeys(documented("log-store"), "ok")
         assert run.token not in process.log_text()
         assert s3.secret_key not in process.log_text()
