@@ -1,16 +1,20 @@
 """/livez, /readyz and /metrics for a worker, served from a thread of its own."""
 
 import json
+import sys
 import threading
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
 
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
+from drover_shared.logging import get_logger
 from drover_shared.settings import HealthSettings
 
 Check = Callable[[], None]
+_log = get_logger("drover.health")
 
 
 def run_checks(checks: Mapping[str, Check]) -> tuple[bool, dict[str, str]]:
@@ -57,6 +61,12 @@ class _Handler(BaseHTTPRequestHandler):
         """Probes come every few seconds: they are not logged."""
 
 
+class _Server(ThreadingHTTPServer):
+    def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ARG002 - socketserver's signature
+        """A client that hung up, such as a scanner: the library would print a traceback, past the log."""
+        _log.debug("probe_failed", error=type(sys.exception()).__name__)
+
+
 def serve_health(
     settings: HealthSettings, checks: Mapping[str, Check], alive: Mapping[str, Check]
 ) -> ThreadingHTTPServer | None:
@@ -68,6 +78,6 @@ def serve_health(
     if settings.port == 0:
         return None
     handler = type("Handler", (_Handler,), {"checks": dict(checks), "alive": dict(alive)})
-    server = ThreadingHTTPServer((settings.host, settings.port), handler)
+    server = _Server((settings.host, settings.port), handler)
     threading.Thread(target=server.serve_forever, name="health", daemon=True).start()
     return server

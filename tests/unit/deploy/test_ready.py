@@ -1,7 +1,9 @@
 """The containers' health check, against a real HTTP server."""
 
+import logging
 import os
 import socket
+import struct
 import subprocess
 import sys
 from collections.abc import Callable
@@ -10,6 +12,7 @@ from pathlib import Path
 import pytest
 from drover_shared.health import serve_health
 from drover_shared.settings import HealthSettings
+from support.waiting import eventually
 
 READY = Path(__file__).resolve().parents[3] / "deploy" / "ready.py"
 
@@ -55,3 +58,26 @@ def test_no_answer_is_not_ready(free_port: int) -> None:
     answer = ask(DROVER_PORT=str(free_port))
     assert answer.returncode == 1
     assert "ConnectionRefusedError" in answer.stdout
+
+
+def test_who_hangs_up_leaves_a_line_of_the_log_and_no_traceback(
+    free_port: int, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+) -> None:
+    caplog.set_level(logging.DEBUG, "drover.health")
+    told: list[str] = []
+
+    def seen() -> str:
+        """What was logged, or printed where nobody configured logs."""
+        told.extend(capfd.readouterr())
+        return caplog.text + "".join(told)
+
+    server = serve_health(HealthSettings("127.0.0.1", free_port), {}, {})
+    assert server is not None
+    try:
+        with socket.create_connection(("127.0.0.1", free_port)) as client:
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # by a reset
+        eventually("it is logged", lambda: "probe_failed" in seen())
+    finally:
+        server.shutdown()
+        server.server_close()
+    assert "Traceback" not in seen()
