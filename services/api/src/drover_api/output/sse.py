@@ -32,7 +32,7 @@ async def event_stream(
         while True:
             version, status = watch.version, watch.state
             if status is not None and last_seq < status.last_event_seq:
-                until = status.last_event_seq
+                until = _until(last_seq, status.last_event_seq, filters)
                 key = ("events", run_id, last_seq, until, wanted, prefix)
                 given = (boards.sessions, run_id, last_seq, until, filters, prefix)
                 page, last_seq = await boards.reads.get(key, _size, _read, *given)
@@ -77,6 +77,14 @@ def _read(
     dump = EventSchema().dump
     page = b"".join(sse.message(dump(row), message_id=f"{prefix}{row.seq}") for row in rows)
     return page, rows[-1].seq if len(rows) == BATCH else until
+
+
+def _until(after: int, last: int, filters: Mapping[str, Any]) -> int:
+    """Up to where the next page goes: what is long stored is cut alike for whoever comes when.
+
+    With a filter there may be little on many such pages, so they go as far as they can.
+    """
+    return last if filters.keys() & set(FILTERS) else min(last, (after // BATCH + 1) * BATCH)
 
 
 def _size(page: Page) -> int:
