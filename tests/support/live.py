@@ -20,7 +20,7 @@ from drover_cli.local.state import ServiceState, identity, read_state
 from support.waiting import eventually
 
 FAST = {  # a lost executor is noticed sooner; the API has time to start again within a lease
-    "DROVER_LEASE_SECONDS": "20",
+    "DROVER_LEASE_SECONDS": "30",
     "DROVER_HEARTBEAT_SECONDS": "1",
     "DROVER_LEASE_GRACE_SECONDS": "1",
     "DROVER_LOG_LEVEL": "info",

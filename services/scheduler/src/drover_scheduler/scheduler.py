@@ -38,7 +38,7 @@ def schedule_jobs(engine: Engine, bell: Bell, new_id: IdSource, job_ids: Sequenc
 
     Returns how many attempts were made. One that follows another and need not wait is rung for.
     """
-    with engine.connect() as connection:
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         jobs = connection.execute(_TOLD_OF, {"ids": job_ids}).all()
     queued = [job.id for job in jobs if job.status == JobStatus.QUEUED]
     if queued:

@@ -48,7 +48,8 @@ class Keeper:
 
     def _beat(self) -> bool:
         """Whether the API answered."""
-        seconds = max(0.1, min(_REQUEST_SECONDS, self._lease.left))
+        # Half of what is left: an API that takes connections before it can answer is asked once more.
+        seconds = max(0.1, min(_REQUEST_SECONDS, self._lease.left / 2))
         try:
             beat = self._api.heartbeat(*self._control.produced, seconds=seconds)
         except NotOursError as error:
