@@ -14,6 +14,7 @@ ORDER = (
     "e2e",
     "integration/local/test_stack.py",
     "integration/local/test_demo.py",
+    "chaos",
     "integration/executor",
     "integration/lifecycle",
     "integration/api",

@@ -2,7 +2,7 @@
 
 import signal
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -29,7 +29,19 @@ PLAYBOOK = """
       loop: [1, 2]
     - debug: {msg: "end"}
 """
+# It tells each retry of each host until its gate is there: output without an end while parts die.
+UNTIL_THE_GATE = """
+- hosts: all
+  gather_facts: false
+  tasks:
+    - raw: test -e {{ gate }}
+      register: seen
+      until: seen is success
+      retries: 10000
+      delay: 0.5
+"""
 STREAMS = {"event-ingest": "job-events", "log-store": "log-chunks"}  # the process that reads it: its stream
+SERVICES = ("api", "scheduler", "event-ingest", "log-store", "executor", "redis", "postgres")
 
 
 @pytest.fixture
@@ -40,13 +52,15 @@ def template(world: World, tmp_path: Path) -> dict[str, Any]:
 
 
 @contextmanager
-def frozen(stack: LiveStack, service: str) -> Iterator[None]:
-    """The service is stopped (SIGSTOP) while the body runs."""
-    stack.signal(service, signal.SIGSTOP)
+def frozen(stack: LiveStack, *services: str) -> Iterator[None]:
+    """The services are stopped (SIGSTOP) while the body runs."""
+    for service in services:
+        stack.signal(service, signal.SIGSTOP)
     try:
         yield
     finally:
-        stack.signal(service, signal.SIGCONT)
+        for service in services:
+            stack.signal(service, signal.SIGCONT)
 
 
 def assert_right(client: httpx.Client, job: dict[str, Any]) -> None:
@@ -79,32 +93,31 @@ def test_a_command_that_vanishes_with_its_reader_costs_nothing(
     assert attempts(client, ended) == ["successful"]
 
 
-@pytest.mark.parametrize("service", STREAMS)
 def test_output_that_vanishes_is_sent_again(
-    stack: LiveStack, client: httpx.Client, world: World, template: dict[str, Any], service: str
+    stack: LiveStack, client: httpx.Client, world: World, template: dict[str, Any]
 ) -> None:
-    key = STREAMS[service]
+    """Of both streams, before anybody has read it."""
     with stack.redis() as redis:
-        with frozen(stack, service):
+        with frozen(stack, *STREAMS):
             job = world.launch(template)
-            eventually(f"two messages on {key}", lambda: redis.xlen(key) >= 2, 30)
-            assert redis.delete(key) == 1
+            for key in STREAMS.values():
+                eventually(f"two messages on {key}", lambda key=key: redis.xlen(key) >= 2, 30)  # type: ignore[misc]
+                assert redis.delete(key) == 1
         ended = job_ended(client, job["id"])
     assert_right(client, ended)
     assert attempts(client, ended) == ["successful"]
 
 
-@pytest.mark.parametrize("service", STREAMS)
 def test_a_second_delivery_of_output_changes_nothing(
-    stack: LiveStack, client: httpx.Client, world: World, template: dict[str, Any], service: str
+    stack: LiveStack, client: httpx.Client, world: World, template: dict[str, Any]
 ) -> None:
-    key = STREAMS[service]
     with stack.redis() as redis:
-        with frozen(stack, service):
+        with frozen(stack, *STREAMS):
             job = world.launch(template)
-            eventually(f"three messages on {key}", lambda: redis.xlen(key) >= 3, 30)
-            for _entry, fields in redis.xrange(key):
-                redis.xadd(key, fields)
+            for key in STREAMS.values():
+                eventually(f"three messages on {key}", lambda key=key: redis.xlen(key) >= 3, 30)  # type: ignore[misc]
+                for _entry, fields in redis.xrange(key):
+                    redis.xadd(key, fields)
         ended = job_ended(client, job["id"])
     assert_right(client, ended)
 
@@ -124,18 +137,42 @@ def test_a_second_delivery_of_a_command_changes_nothing(
     assert attempts(client, ended) == ["successful"]
 
 
-@pytest.mark.parametrize(
-    "service", ["api", "scheduler", "event-ingest", "log-store", "executor", "redis", "postgres"]
-)
-def test_kill_9_in_the_middle_of_a_job_is_invisible(
-    stack: LiveStack, client: httpx.Client, world: World, template: dict[str, Any], service: str
+def test_kill_9_of_each_part_in_turn_is_invisible(
+    stack: LiveStack, client: httpx.Client, world: World, tmp_path: Path
 ) -> None:
+    """One playbook works through it all, in one attempt; after each death new output of it is stored."""
+    make_repository(tmp_path / "project", {"site.yml": UNTIL_THE_GATE})
+    inventory, gate = world.inventory("fleet", INVENTORY), tmp_path / "gate"
+    template = world.template(
+        "gate", str(tmp_path / "project"), "site.yml", inventory, extra_vars={"gate": str(gate)}
+    )
     job = world.launch(template)
-    in_the_middle(client, job)
-    stack.kill(service)
-    ended = job_ended(stack.client(), job["id"])
-    assert_right(stack.client(), ended)
-    assert attempts(stack.client(), ended) == ["successful"]
+    try:
+        last = retried(client, job, 0)
+        for service in SERVICES:
+            stack.kill(service)
+            before = retried(client, job, last)  # it may have come before the death
+            last = retried(client, job, before)
+    finally:
+        gate.touch()
+    ended = job_ended(client, job["id"])
+    assert ended["summary"]["hosts_ok"] == HOSTS
+    events = assert_complete(client, ended)
+    assert [event["event_type"] for event in events].count("TASK_OK") == HOSTS
+    assert attempts(client, ended) == ["successful"]
+
+
+def retried(client: httpx.Client, job: dict[str, Any], after: int) -> int:
+    """Wait until retries behind number `after` are stored; the last one's number."""
+    path = f"/jobs/{job['id']}/events?event_type=TASK_RETRY&limit=200&after_seq={after}"
+
+    def look() -> int | None:
+        with suppress(httpx.HTTPError):
+            items = client.get(path).raise_for_status().json()["items"]
+            return items[-1]["seq"] if items else None
+        return None
+
+    return eventually(f"a retry behind {after}", look, 60)
 
 
 def test_redis_wiped_in_the_middle_of_a_job(

@@ -52,12 +52,16 @@ class Fault:
 
 @dataclass
 class Chaos:
-    """`diary` is a folder; `tell` hears of everything that is done, for a person to follow."""
+    """`diary` is a folder; `tell` hears of everything that is done, for a person to follow.
+
+    `pace`: by how much longer, or shorter, each fault lasts.
+    """
 
     fleet: Fleet
     seed: int
     diary: Path
     tell: Callable[[str], None] = print
+    pace: float = 1.0
     launched: dict[str, int] = field(default_factory=dict)  # idempotency key → job id
     canceled: set[int] = field(default_factory=set)
     faults: dict[str, int] = field(default_factory=dict)  # kind → how many
@@ -152,7 +156,7 @@ class Chaos:
         return self.rng.choice([name for name in whole if kind_of(name) == kind])
 
     def _for(self, seconds: tuple[float, float], name: str, undo: Callable[[], None]) -> float:
-        length = self.rng.uniform(*seconds)
+        length = self.rng.uniform(*seconds) * self.pace
         self._open.append(Fault(time.monotonic() + length, name, undo))
         return length
 

@@ -1,6 +1,8 @@
 """The kit for executors, for tests: what each of two executors breaks."""
 
 import sys
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 
@@ -32,3 +34,10 @@ def faults(command: str, *only: str, patience: float = 60) -> dict[str, str]:
         try_rules(EXECUTOR_RULES, stage, only, results.append)
     assert len(results) == len(only or EXECUTOR_RULES)
     return {result.number: result.fault for result in results if result.fault}
+
+
+def faults_at_once(command: str, *groups: Sequence[str], patience: float = 60) -> dict[str, str]:
+    """The same, each group of rules on an executor of its own, all at once: most of it is waiting."""
+    with ThreadPoolExecutor(len(groups)) as at_once:
+        found = [at_once.submit(faults, command, *group, patience=patience) for group in groups]
+        return {number: fault for one in found for number, fault in one.result().items()}
