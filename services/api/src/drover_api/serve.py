@@ -136,4 +136,6 @@ def serve(settings: ApiSettings) -> None:
     Vault(settings.secret_keys)
     gunicorn.util.write_error = write_plain_error
     _allow_files(settings.live_readers)
+    gc.collect()
+    gc.freeze()  # a worker that collected what it shares with the others would have its own copy of it
     Server(settings).run()
