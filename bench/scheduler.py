@@ -1,15 +1,17 @@
-"""The scheduler's decisions with few and with many jobs waiting, side by side in one run.
+"""The scheduler's decisions with few and with many jobs waiting, and in few and many lanes, in one run.
 
-    python bench/scheduler.py [--waiting 100 100000] [--decisions 200]
+    python bench/scheduler.py [--waiting 100 100000] [--lanes 1 100 5000] [--decisions 200]
 
-A decision is one look at a pool that makes one attempt, on a real PostgreSQL, among jobs of two
-organizations, 50 templates and 10 inventories, a third of which wait for each other.
+A decision is one look at a pool that makes one attempt, on a real PostgreSQL. First among jobs in 100 lanes:
+two organizations, 50 templates and 10 inventories, a third of which wait for each other. Then by the number
+of lanes, each a template of its own, 50 templates an organization, with as many jobs as waited most.
 """
 
 import argparse
 import statistics
 import sys
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from uuid import UUID
 
@@ -26,29 +28,44 @@ _COPY_JOBS = text("""
     INSERT INTO jobs (name, organization_id, job_template_id, inventory_id, project_id, inventory_snapshot_id,
                       project, playbook, allow_simultaneous, priority, credential_ids, extra_vars, tags,
                       skip_tags, artifacts)
-    SELECT name, 1 + n % 2, 1 + n % 50, 1 + n % 10, project_id, inventory_snapshot_id, project, playbook,
-           n % 3 > 0, n % 5, credential_ids, extra_vars, tags, skip_tags, artifacts
+    SELECT name, 1 + n % :templates / :of_one, 1 + n % :templates, 1 + n % :templates % 10, project_id,
+           inventory_snapshot_id, project, playbook, n % 3 > 0 OR NOT :wait, n % 5, credential_ids,
+           extra_vars, tags, skip_tags, artifacts
     FROM jobs, generate_series(1, :count) AS n WHERE id = :pattern
 """)
 
 
-def fill_line(engine: Engine, count: int) -> None:
-    """`count` pending jobs of two organizations, 50 templates and 10 inventories."""
-    with engine.begin() as connection:
-        pattern = add_job(connection)
-        connection.execute(_COPY_JOBS, {"count": count - 1, "pattern": pattern})
-    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        connection.execute(text("VACUUM ANALYZE jobs"))
+@dataclass(frozen=True)
+class Line:
+    """`count` pending jobs; `of_one`: how many of the templates are one organization's.
+
+    `wait`: whether a third of them wait for others of their template.
+    """
+
+    count: int
+    templates: int = 50
+    of_one: int = 25
+    wait: bool = True
+
+    def add(self, connection: Connection, pattern: int, count: int) -> None:
+        values = {"templates": self.templates, "of_one": self.of_one, "wait": self.wait}
+        connection.execute(_COPY_JOBS, {"count": count, "pattern": pattern, **values})
+
+    def fill(self, engine: Engine) -> None:
+        with engine.begin() as connection:
+            self.add(connection, add_job(connection), self.count - 1)
+        with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            connection.execute(text("VACUUM ANALYZE jobs"))
 
 
-def decide(engine: Engine, decisions: int) -> list[float]:
+def decide(engine: Engine, line: Line, decisions: int) -> list[float]:
     """Seconds of each decision: one place is free each time, and one attempt is made."""
     times = []
     with engine.begin() as connection:
         fill_pool(connection, "default", new_run_id)
     for _ in range(decisions):
         with engine.begin() as connection:
-            _end_oldest(connection)
+            _end_oldest(connection, line)
         started = time.perf_counter()
         with engine.begin() as connection:
             made = fill_pool(connection, "default", new_run_id)
@@ -58,7 +75,7 @@ def decide(engine: Engine, decisions: int) -> list[float]:
     return times
 
 
-def _end_oldest(connection: Connection) -> None:
+def _end_oldest(connection: Connection, line: Line) -> None:
     run: UUID
     run, job = connection.execute(
         text("SELECT id, job_id FROM job_runs WHERE state = 'pending' ORDER BY id LIMIT 1")
@@ -66,32 +83,39 @@ def _end_oldest(connection: Connection) -> None:
     connection.execute(text("UPDATE job_runs SET state = 'canceled' WHERE id = :id"), {"id": run})
     connection.execute(text("UPDATE jobs SET status = 'canceled' WHERE id = :id"), {"id": job})
     # A job takes the ended one's place in the line, so that its length stays.
-    connection.execute(_COPY_JOBS, {"count": 1, "pattern": job})
+    line.add(connection, job, 1)
 
 
-def measure(servers: StackServers, waiting: list[int], decisions: int) -> None:
-    medians = []
-    for count in waiting:
-        engine = create_engine(servers.database_url(servers.make_database()))
-        fill_line(engine, count + SPARE)
-        times = sorted(decide(engine, decisions))
-        median = statistics.median(times)
-        medians.append(median)
-        print(
-            f"  {count:>7,} waiting: {1 / statistics.mean(times):>6,.0f} decisions/s   "
-            f"p50 {median * 1e3:.1f} ms   p99 {times[int(len(times) * 0.99) - 1] * 1e3:.1f} ms"
-        )
-        engine.dispose()
-    print(f"cost of a decision, most to fewest waiting: {medians[-1] / medians[0]:.2f} (target: about 1)")
+def measure(servers: StackServers, line: Line, decisions: int, what: str) -> float:
+    """Prints what decisions cost; returns their median in seconds."""
+    engine = create_engine(servers.database_url(servers.make_database()))
+    line.fill(engine)
+    times = sorted(decide(engine, line, decisions))
+    engine.dispose()
+    median = statistics.median(times)
+    print(
+        f"  {what}: {1 / statistics.mean(times):>6,.0f} decisions/s   "
+        f"p50 {median * 1e3:.1f} ms   p99 {times[int(len(times) * 0.99) - 1] * 1e3:.1f} ms"
+    )
+    return median
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--waiting", type=int, nargs="+", default=[100, 100_000])
+    parser.add_argument("--lanes", type=int, nargs="*", default=[1, 100, 5000])
     parser.add_argument("--decisions", type=int, default=200)
     options = parser.parse_args()
+    most = max(options.waiting)
     with running_servers() as servers:
-        measure(servers, options.waiting, options.decisions)
+        medians = [
+            measure(servers, Line(count + SPARE), options.decisions, f"{count:>7,} waiting")
+            for count in options.waiting
+        ]
+        print(f"cost of a decision, most to fewest waiting: {medians[-1] / medians[0]:.2f} (target: about 1)")
+        for lanes in options.lanes:
+            line = Line(most + SPARE, templates=lanes, of_one=50, wait=False)
+            measure(servers, line, options.decisions, f"{lanes:>7,} lanes of {most:,}")
 
 
 if __name__ == "__main__":

@@ -1,10 +1,13 @@
 """Whose turn it is: fair between organizations, by priority, within limits, and never too many at once."""
 
+import random
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pytest
 from drover_scheduler.attempts import fill_pool
-from drover_scheduler.line import SPARE, waiting_pools
+from drover_scheduler.line import SPARE, next_in_line, waiting_pools
 from drover_shared.ids import new_run_id
 from sqlalchemy import Engine, text
 from support.runs import add_executor, add_job
@@ -126,3 +129,43 @@ def test_a_job_that_somebody_cancels_is_left_alone(engine: Engine) -> None:
         other.execute(text("SELECT FROM jobs WHERE id = :id FOR UPDATE"), {"id": held})
         assert fill(engine) == [free]
     assert fill(engine) == [held]
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_next_of_many_lanes_are_those_of_one_plain_sort(engine: Engine, seed: int) -> None:
+    rng = random.Random(seed)
+    with engine.begin() as connection:
+        for _ in range(150):
+            add_job(
+                connection,
+                organization_id=rng.randint(1, 5),
+                job_template_id=rng.choice([None, *range(1, 9)]),
+                inventory_id=rng.randint(1, 3),
+                allow_simultaneous=rng.random() < 0.7,
+                priority=rng.randint(0, 3),
+                status=rng.choices(["pending", "running"], [9, 1])[0],
+            )
+        rows = connection.execute(text("SELECT * FROM jobs ORDER BY priority DESC, id"))
+        jobs = [dict(row) for row in rows.mappings()]
+        for at_once in (1, 4, 25):
+            found = [one.job_id for one in next_in_line(connection, "default", at_once)]
+            assert found == in_plain_order(jobs)[:at_once]
+
+
+def in_plain_order(jobs: Sequence[Mapping[str, Any]]) -> list[int]:
+    """`jobs` come by priority and age. Of a template whose jobs wait for each other, none or one a lane."""
+    at_work = [job for job in jobs if job["status"] == "running"]
+    busy = {job["job_template_id"] for job in at_work} - {None}
+    turns = Counter(job["organization_id"] for job in at_work)
+    lanes: set[tuple[Any, ...]] = set()
+    found = []
+    for job in jobs:
+        template, alone = job["job_template_id"], not job["allow_simultaneous"]
+        lane = (job["organization_id"], template, job["inventory_id"])
+        if job["status"] == "running" or (alone and template and (template in busy or lane in lanes)):
+            continue
+        if alone and template:
+            lanes.add(lane)
+        turns[job["organization_id"]] += 1
+        found.append((turns[job["organization_id"]], -job["priority"], job["id"]))
+    return [job_id for *_, job_id in sorted(found)]

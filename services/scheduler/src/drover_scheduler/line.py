@@ -37,6 +37,9 @@ _ROOM = text(f"""
     ))
     FROM (
         SELECT CASE WHEN EXISTS (SELECT FROM {ExecutorPool.__tablename__} WHERE name = :pool AND draining)
+                      OR NOT EXISTS (SELECT FROM jobs
+                                     WHERE status = 'pending' AND NOT cancel_requested
+                                       AND waits_for_job_id IS NULL AND executor_pool = :pool)
                     THEN 0 ELSE coalesce(sum(slots), 0) + :spare END AS allowed
         FROM {Executor.__tablename__}
         WHERE pools @> ARRAY[:pool]::text[] AND NOT draining
@@ -44,27 +47,31 @@ _ROOM = text(f"""
     ) AS pool
 """)  # noqa: S608 - the table's own name
 
-# A lane's key in the order of `ix_jobs_line`. Limits: one at a time unless the template allows more, then as
-# many as it says; and as many as the inventory says; 0 is no limit.
+# A lane's key in the order of `ix_jobs_line`, and its head, which comes first in it there. Limits: one at a
+# time unless the template allows more, then as many as it says; and as many as the inventory says; 0 is no
+# limit. So many jobs as are wanted come from no more lanes, those with the best heads: only these are looked
+# into further.
 _NEXT = text("""
     WITH RECURSIVE lanes AS (
-        (SELECT organization_id, coalesce(job_template_id, 0) AS template, allow_simultaneous, inventory_id
+        (SELECT organization_id, coalesce(job_template_id, 0) AS template, allow_simultaneous, inventory_id,
+                priority, id
          FROM jobs
          WHERE status = 'pending' AND NOT cancel_requested AND waits_for_job_id IS NULL
            AND executor_pool = :pool
          ORDER BY executor_pool, organization_id, coalesce(job_template_id, 0), allow_simultaneous,
-                  inventory_id
+                  inventory_id, priority DESC, id
          LIMIT 1)
         UNION ALL
         SELECT following.* FROM lanes CROSS JOIN LATERAL (
-            SELECT organization_id, coalesce(job_template_id, 0), allow_simultaneous, inventory_id
+            SELECT organization_id, coalesce(job_template_id, 0), allow_simultaneous, inventory_id,
+                   priority, id
             FROM jobs
             WHERE status = 'pending' AND NOT cancel_requested AND waits_for_job_id IS NULL
               AND executor_pool = :pool
               AND (organization_id, coalesce(job_template_id, 0), allow_simultaneous, inventory_id)
                 > (lanes.organization_id, lanes.template, lanes.allow_simultaneous, lanes.inventory_id)
             ORDER BY executor_pool, organization_id, coalesce(job_template_id, 0), allow_simultaneous,
-                     inventory_id
+                     inventory_id, priority DESC, id
             LIMIT 1
         ) AS following
     ), limited AS (
@@ -86,26 +93,29 @@ _NEXT = text("""
             :at_once
         ) AS room
         FROM limited
-    ), heads AS (
-        SELECT head.id, head.priority, roomy.organization_id, roomy.template, roomy.template_limit,
-               roomy.inventory_id, roomy.inventory_limit
-        FROM roomy CROSS JOIN LATERAL (
-            SELECT id, priority FROM jobs
-            WHERE status = 'pending' AND NOT cancel_requested AND waits_for_job_id IS NULL
-              AND executor_pool = :pool AND organization_id = roomy.organization_id
-              AND coalesce(job_template_id, 0) = roomy.template
-              AND allow_simultaneous = roomy.allow_simultaneous AND inventory_id = roomy.inventory_id
-            ORDER BY priority DESC, id LIMIT greatest(roomy.room, 0)
-        ) AS head
     ), at_work AS (
         SELECT organization_id, count(*) AS jobs FROM jobs
         WHERE status IN ('queued', 'running') AND executor_pool = :pool GROUP BY organization_id
+    ), best AS (
+        SELECT roomy.*, coalesce(at_work.jobs, 0) AS at_work
+        FROM roomy LEFT JOIN at_work USING (organization_id)
+        WHERE room > 0
+        ORDER BY coalesce(at_work.jobs, 0)
+                   + row_number() OVER (PARTITION BY organization_id ORDER BY priority DESC, id),
+                 priority DESC, id
+        LIMIT :at_once
     )
-    SELECT id, template, template_limit, inventory_id, inventory_limit
-    FROM heads LEFT JOIN at_work USING (organization_id)
-    ORDER BY coalesce(at_work.jobs, 0)
-               + row_number() OVER (PARTITION BY organization_id ORDER BY priority DESC, id),
-             priority DESC, id
+    SELECT head.id, template, template_limit, inventory_id, inventory_limit
+    FROM best CROSS JOIN LATERAL (
+        SELECT id, priority FROM jobs
+        WHERE status = 'pending' AND NOT cancel_requested AND waits_for_job_id IS NULL
+          AND executor_pool = :pool AND organization_id = best.organization_id
+          AND coalesce(job_template_id, 0) = best.template
+          AND allow_simultaneous = best.allow_simultaneous AND inventory_id = best.inventory_id
+        ORDER BY priority DESC, id LIMIT best.room
+    ) AS head
+    ORDER BY at_work + row_number() OVER (PARTITION BY organization_id ORDER BY head.priority DESC, head.id),
+             head.priority DESC, head.id
     LIMIT :at_once
 """)
 
@@ -127,7 +137,7 @@ def waiting_pools(connection: Connection) -> list[str]:
 
 
 def room(connection: Connection, pool: str) -> int:
-    """How many more attempts may wait in a pool.
+    """How many more attempts may wait in a pool; 0 where no job wants one.
 
     Few wait at once: the line is fair only as long as it is not yet turned into attempts.
     """
