@@ -111,6 +111,16 @@ def test_output_is_byte_for_byte_the_same(
     assert "playbooks_run_unisolated" in executor.log
 
 
+def test_a_slice_is_found_out_in_the_container(
+    api: FakeApi, start_isolated: StartExecutor, image: str, tmp_path: Path
+) -> None:
+    project = make_project(tmp_path / "project", {"site.yml": SITE})
+    of = {"number": 1, "count": 2, "limit": None}
+    run = launch(start_isolated(), project, image, slice=of)
+    assert api.wait_end(run)["state"] == "successful", run.log.decode()
+    assert {event["host"] for event in run.of_type("TASK_OK")} == {"web01", "web03"}
+
+
 def test_only_what_it_needs_is_in_reach(
     api: FakeApi, start_isolated: StartExecutor, image: str, tmp_path: Path
 ) -> None:

@@ -2,6 +2,7 @@
 
 from hashlib import sha256
 from typing import Any
+from uuid import UUID
 
 import pytest
 from drover_api.deps import Deps
@@ -16,10 +17,14 @@ PREFIX = "/internal/api/v1"
 
 
 class Executor:
-    """A registered executor; `run` is the API with the token of the run it claimed last."""
+    """A registered executor; `run` is the API with the token of the run it claimed last.
 
-    def __init__(self, client: FlaskClient, name: str = "one") -> None:
+    `slices`: it says that it knows them.
+    """
+
+    def __init__(self, client: FlaskClient, name: str = "one", *, slices: bool = False) -> None:
         self._client = client
+        self._knows = {"slices": True} if slices else {}
         registration = {"name": name, "pools": ["default"], "slots": 2, "version": "1"}
         answer = Api(client, REGISTRATION_TOKEN, PREFIX).post("/executors", registration)
         assert answer.status_code == 200, answer.get_data(as_text=True)
@@ -29,14 +34,20 @@ class Executor:
         self.stream_token = ""
 
     def try_claim(self, queued: QueuedJob) -> TestResponse:
-        return self.api.post(f"/job-runs/{queued.run_id}/claim", {"executor_id": self.id})
+        return self._try_claim(queued.run_id)
+
+    def _try_claim(self, run_id: UUID | str) -> TestResponse:
+        return self.api.post(f"/job-runs/{run_id}/claim", {"executor_id": self.id, **self._knows})
 
     def claim(self, queued: QueuedJob) -> Api:
-        answer = self.try_claim(queued)
+        return self.claim_run(queued.run_id)
+
+    def claim_run(self, run_id: UUID | str) -> Api:
+        answer = self._try_claim(run_id)
         assert answer.status_code == 200, answer.get_data(as_text=True)
         claimed = answer.get_json()
         self.stream_token = claimed["stream_token"]
-        return Api(self._client, claimed["run_token"], f"{PREFIX}/job-runs/{queued.run_id}")
+        return Api(self._client, claimed["run_token"], f"{PREFIX}/job-runs/{run_id}")
 
 
 def ending(state: str = "successful", **values: Any) -> dict[str, Any]:

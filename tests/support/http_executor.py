@@ -12,8 +12,10 @@ from support.live import LiveStack
 
 
 @contextmanager
-def http_executor(stack: LiveStack, folder: Path, pool: str) -> Iterator["subprocess.Popen[bytes]"]:
-    """Runs until the body ends; its log is `folder`/executor.log."""
+def http_executor(
+    stack: LiveStack, folder: Path, pool: str, **settings: str
+) -> Iterator["subprocess.Popen[bytes]"]:
+    """Runs until the body ends, with further `settings`; its log is `folder`/executor.log."""
     folder.mkdir()
     env = {
         "PATH": f"{EXECUTOR_PYTHON.parent}{os.pathsep}{os.environ['PATH']}",
@@ -25,6 +27,7 @@ def http_executor(stack: LiveStack, folder: Path, pool: str) -> Iterator["subpro
         "DROVER_EXECUTOR_MODE": "http",
         "DROVER_EXECUTOR_DIR": str(folder / "runs"),
         "DROVER_EXECUTOR_LOCAL_ROOTS": "/",
+        **settings,
     }
     with (folder / "executor.log").open("wb") as log:
         process = subprocess.Popen([EXECUTOR_PYTHON, "-m", "drover_executor"], env=env, stderr=log)

@@ -12,13 +12,16 @@ from drover_api.access.principal import Principal
 from drover_api.internal.attempts import LeaseTerms, claim
 from drover_api.internal.lifecycle import Ending, finish, heartbeat, start
 from drover_api.jobs.cancel import cancel
+from drover_scheduler.attempts import fill_pool
 from drover_shared.db.models import Executor, Job, JobRun, User
+from drover_shared.db.slices import follow
 from drover_shared.domain.errors import ConflictError, DomainError, GoneError
 from drover_shared.domain.states import FINAL_JOB_STATUSES, RunState
+from drover_shared.ids import new_run_id
 from flask import Flask
-from sqlalchemy import Engine
+from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session, sessionmaker
-from support.job_rows import QueuedJob, add_executor, add_queued_job
+from support.job_rows import QueuedJob, add_executor, add_job, add_queued_job
 
 TERMS = LeaseTerms(lease_seconds=30, heartbeat_interval_seconds=5)
 ROOT = Principal(user_id=1, username="admin", is_superuser=True, is_system_auditor=False)
@@ -140,3 +143,25 @@ def test_everything_at_once_ends_once(sessions: Sessions) -> None:
         job, run = ends(sessions, queued)
         assert job in FINAL_JOB_STATUSES
         assert job == run
+
+
+def test_split_against_cancel_and_follow(sessions: Sessions) -> None:
+    """A job is canceled before its split, or with every slice of it: none is left that goes on."""
+    seen = set()
+    for _ in range(ROUNDS):
+        with sessions() as db:
+            job = add_job(db, slice_count=3)
+            db.commit()
+        actions: list[Callable[[Session], Any]] = [
+            lambda db: fill_pool(db.connection(), "default", new_run_id),
+            lambda db: fill_pool(db.connection(), "default", new_run_id),
+            partial(cancel, principal=ROOT, job_id=job.id),
+            partial(follow, job_id=job.id),
+        ]
+        assert at_once(sessions, actions) == [None] * 4
+        with sessions() as db:
+            slices = list(db.scalars(select(Job.status).where(Job.sliced_job_id == job.id)))
+            assert db.get_one(Job, job.id).status == "canceled"
+        assert slices in ([], ["canceled"] * 3)
+        seen.add(len(slices))
+    assert seen <= {0, 3}

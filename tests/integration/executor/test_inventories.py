@@ -61,7 +61,7 @@ FILES = {
 }
 
 
-def _project(folder: Path, files: dict[str, str]) -> Path:
+def make_inventories(folder: Path, files: dict[str, str]) -> Path:
     project = make_project(folder, files)
     for script in project.glob("**/2-script"):
         script.chmod(0o755)
@@ -98,7 +98,7 @@ def _bare(project: Path, inventory: Path, *options: str) -> dict[str, Any]:
 
 def test_a_folder_of_the_project(api: FakeApi, start_executor: StartExecutor, tmp_path: Path) -> None:
     """INI, script, plug-in and constructed in one folder, nested groups, and Ansible's own precedence."""
-    project = _project(tmp_path / "project", FILES)
+    project = make_inventories(tmp_path / "project", FILES)
     hosts = {"mode": "scm", "content": None, "path": "hosts", "project": None}
     run = start_executor().launch(FakeRun(manifest(project, inventory=hosts)))
     end = api.wait_end(run)
@@ -118,7 +118,7 @@ def test_another_project_and_a_smart_limit(
     playbooks = make_project(tmp_path / "playbooks", {"site.yml": SITE, "ansible.cfg": FILES["ansible.cfg"]})
     inventory = {name: text for name, text in FILES.items() if name.startswith("hosts/")}
     del inventory["hosts/3-ours.yml"]
-    other = _project(tmp_path / "inventory", inventory)
+    other = make_inventories(tmp_path / "inventory", inventory)
     source = manifest(other)["project"]
     hosts = {"mode": "scm", "content": None, "path": "hosts", "project": source}
     limit = "all,!db,&region,&~web0[1-2]"

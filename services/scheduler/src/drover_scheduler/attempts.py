@@ -1,13 +1,14 @@
-"""Making the first attempts of jobs that wait."""
+"""Making the first attempts of jobs that wait, and the slices of those that have several."""
 
 from dataclasses import replace
 
 from drover_shared.db.attempts import WaitingRun, add_first_run
 from drover_shared.db.models import Job
+from drover_shared.db.slices import is_sliced, split
 from drover_shared.db.transitions import job_move
 from drover_shared.domain.states import JobStatus
 from drover_shared.ids import IdSource
-from sqlalchemy import Connection, bindparam, select, text
+from sqlalchemy import Connection, Row, bindparam, select, text
 
 from drover_scheduler.line import Candidate, next_in_line, room
 
@@ -18,7 +19,7 @@ _POOL_LOCK = 0x647271
 
 # Both are run for each job, so they are built once.
 _HOLD = (
-    select(Job.traceparent)
+    select(Job.traceparent, is_sliced().label("sliced"))
     .where(Job.id == bindparam("of_job"), Job.status == JobStatus.PENDING, Job.cancel_requested.is_(False))
     .with_for_update(skip_locked=True)
 )
@@ -27,15 +28,18 @@ _LOCK_POOL = text("SELECT pg_advisory_xact_lock(:space, hashtext(:pool))")
 _TRY_LOCK = text("SELECT pg_try_advisory_xact_lock(:space, CAST(:id % 2147483647 AS integer))")
 _OF_TEMPLATE = text("""
     SELECT count(*) FROM jobs WHERE status IN ('queued', 'running') AND job_template_id = :id
+        AND sliced_job_id IS NULL
 """)
 _OF_INVENTORY = text("""
     SELECT count(*) FROM jobs WHERE status IN ('queued', 'running') AND inventory_id = :id
+        AND sliced_job_id IS NULL
 """)
 
 
 def fill_pool(connection: Connection, pool: str, new_id: IdSource) -> list[WaitingRun]:
     """Make first attempts of a pool's jobs, as many as may wait there, in the line's order.
 
+    A job with slices takes no place: at its turn it is split, and its slices come in its stead.
     One scheduler at a time judges a pool, until its transaction ends. A job whose row somebody else holds
     is left for the next time.
     """
@@ -45,21 +49,34 @@ def fill_pool(connection: Connection, pool: str, new_id: IdSource) -> list[Waiti
     free = room(connection, pool)
     if free == 0:
         return []
-    made = (_first_attempt(connection, one, pool, new_id) for one in next_in_line(connection, pool, free))
-    return [run for run in made if run is not None]
+    made: list[WaitingRun] = []
+    while len(made) < free:
+        for one in next_in_line(connection, pool, free - len(made)):
+            held = _hold(connection, one)
+            if held is None:
+                continue
+            if held.sliced:
+                split(connection, one.job_id)
+                break  # its slices are in the line now, and may be next
+            made.append(_first_attempt(connection, one.job_id, pool, new_id, held.traceparent))
+        else:
+            break
+    return made
+
+
+def _hold(connection: Connection, candidate: Candidate) -> Row[str | None, bool] | None:
+    """The job's row, locked; None where it is not its turn after all."""
+    held = connection.execute(_HOLD, {"of_job": candidate.job_id}).one_or_none()
+    return held if held is not None and _within_limits(connection, candidate) else None
 
 
 def _first_attempt(
-    connection: Connection, candidate: Candidate, pool: str, new_id: IdSource
-) -> WaitingRun | None:
-    job_id = candidate.job_id
-    held = connection.execute(_HOLD, {"of_job": job_id}).one_or_none()
-    if held is None or not _within_limits(connection, candidate):
-        return None
+    connection: Connection, job_id: int, pool: str, new_id: IdSource, traceparent: str | None
+) -> WaitingRun:
     run = add_first_run(connection, job_id, pool, new_id)
     if connection.execute(_QUEUE, {"of_job": job_id, "run_id": run.id}).rowcount != 1:
         raise RuntimeError(f"job {job_id} moved although its row is locked")
-    return replace(run, traceparent=held.traceparent)
+    return replace(run, traceparent=traceparent)
 
 
 def _within_limits(connection: Connection, candidate: Candidate) -> bool:

@@ -47,38 +47,43 @@ _ROOM = text(f"""
     ) AS pool
 """)  # noqa: S608 - the table's own name
 
-# A lane's key in the order of `ix_jobs_line`, and its head, which comes first in it there. Limits: one at a
+# A lane's key in the order of `ix_jobs_lanes`, and its head, which comes first in it there. Limits: one at a
 # time unless the template allows more, then as many as it says; and as many as the inventory says; 0 is no
 # limit. So many jobs as are wanted come from no more lanes, those with the best heads: only these are looked
-# into further.
+# into further. Slices have lanes of their own, without a limit: the job they are of holds its place, and none
+# of the pool's. They are as old as it is.
 _NEXT = text("""
     WITH RECURSIVE lanes AS (
-        (SELECT organization_id, coalesce(job_template_id, 0) AS template, allow_simultaneous, inventory_id,
-                priority, id
+        (SELECT organization_id, coalesce(job_template_id, 0) AS template,
+                sliced_job_id IS NOT NULL AS slices, allow_simultaneous, inventory_id,
+                priority, id, coalesce(sliced_job_id, id) AS age
          FROM jobs
          WHERE status = 'pending' AND NOT cancel_requested AND waits_for_job_id IS NULL
            AND executor_pool = :pool
-         ORDER BY executor_pool, organization_id, coalesce(job_template_id, 0), allow_simultaneous,
-                  inventory_id, priority DESC, id
+         ORDER BY executor_pool, organization_id, coalesce(job_template_id, 0), sliced_job_id IS NOT NULL,
+                  allow_simultaneous, inventory_id, priority DESC, id
          LIMIT 1)
         UNION ALL
         SELECT following.* FROM lanes CROSS JOIN LATERAL (
-            SELECT organization_id, coalesce(job_template_id, 0), allow_simultaneous, inventory_id,
-                   priority, id
+            SELECT organization_id, coalesce(job_template_id, 0), sliced_job_id IS NOT NULL,
+                   allow_simultaneous, inventory_id, priority, id, coalesce(sliced_job_id, id)
             FROM jobs
             WHERE status = 'pending' AND NOT cancel_requested AND waits_for_job_id IS NULL
               AND executor_pool = :pool
-              AND (organization_id, coalesce(job_template_id, 0), allow_simultaneous, inventory_id)
-                > (lanes.organization_id, lanes.template, lanes.allow_simultaneous, lanes.inventory_id)
-            ORDER BY executor_pool, organization_id, coalesce(job_template_id, 0), allow_simultaneous,
-                     inventory_id, priority DESC, id
+              AND (organization_id, coalesce(job_template_id, 0), sliced_job_id IS NOT NULL,
+                   allow_simultaneous, inventory_id)
+                > (lanes.organization_id, lanes.template, lanes.slices,
+                   lanes.allow_simultaneous, lanes.inventory_id)
+            ORDER BY executor_pool, organization_id, coalesce(job_template_id, 0), sliced_job_id IS NOT NULL,
+                     allow_simultaneous, inventory_id, priority DESC, id
             LIMIT 1
         ) AS following
     ), limited AS (
         SELECT lanes.*,
-            CASE WHEN lanes.template = 0 THEN 0 WHEN NOT lanes.allow_simultaneous THEN 1
+            CASE WHEN lanes.template = 0 OR lanes.slices THEN 0 WHEN NOT lanes.allow_simultaneous THEN 1
                  ELSE coalesce(job_templates.max_simultaneous, 0) END AS template_limit,
-            coalesce(inventories.max_simultaneous, 0) AS inventory_limit
+            CASE WHEN lanes.slices THEN 0
+                 ELSE coalesce(inventories.max_simultaneous, 0) END AS inventory_limit
         FROM lanes
         LEFT JOIN job_templates ON job_templates.id = lanes.template
         LEFT JOIN inventories ON inventories.id = lanes.inventory_id
@@ -86,36 +91,43 @@ _NEXT = text("""
         SELECT limited.*, least(
             CASE WHEN template_limit = 0 THEN :at_once ELSE template_limit - (
                 SELECT count(*) FROM jobs
-                WHERE status IN ('queued', 'running') AND job_template_id = limited.template) END,
+                WHERE status IN ('queued', 'running') AND job_template_id = limited.template
+                  AND sliced_job_id IS NULL) END,
             CASE WHEN inventory_limit = 0 THEN :at_once ELSE inventory_limit - (
                 SELECT count(*) FROM jobs
-                WHERE status IN ('queued', 'running') AND inventory_id = limited.inventory_id) END,
+                WHERE status IN ('queued', 'running') AND inventory_id = limited.inventory_id
+                  AND sliced_job_id IS NULL) END,
             :at_once
         ) AS room
         FROM limited
     ), at_work AS (
         SELECT organization_id, count(*) AS jobs FROM jobs
-        WHERE status IN ('queued', 'running') AND executor_pool = :pool GROUP BY organization_id
+        WHERE status IN ('queued', 'running') AND executor_pool = :pool
+          AND (slice_count = 1 OR slice_number IS NOT NULL OR current_run_id IS NOT NULL)
+        GROUP BY organization_id
     ), best AS (
         SELECT roomy.*, coalesce(at_work.jobs, 0) AS at_work
         FROM roomy LEFT JOIN at_work USING (organization_id)
         WHERE room > 0
         ORDER BY coalesce(at_work.jobs, 0)
-                   + row_number() OVER (PARTITION BY organization_id ORDER BY priority DESC, id),
-                 priority DESC, id
+                   + row_number() OVER (PARTITION BY organization_id ORDER BY priority DESC, age, id),
+                 priority DESC, age, id
         LIMIT :at_once
     )
     SELECT head.id, template, template_limit, inventory_id, inventory_limit
     FROM best CROSS JOIN LATERAL (
-        SELECT id, priority FROM jobs
+        SELECT id, priority, coalesce(sliced_job_id, id) AS age FROM jobs
         WHERE status = 'pending' AND NOT cancel_requested AND waits_for_job_id IS NULL
           AND executor_pool = :pool AND organization_id = best.organization_id
           AND coalesce(job_template_id, 0) = best.template
+          AND (sliced_job_id IS NOT NULL) = best.slices
           AND allow_simultaneous = best.allow_simultaneous AND inventory_id = best.inventory_id
         ORDER BY priority DESC, id LIMIT best.room
     ) AS head
-    ORDER BY at_work + row_number() OVER (PARTITION BY organization_id ORDER BY head.priority DESC, head.id),
-             head.priority DESC, head.id
+    ORDER BY at_work + row_number() OVER (
+                 PARTITION BY organization_id ORDER BY head.priority DESC, head.age, head.id
+             ),
+             head.priority DESC, head.age, head.id
     LIMIT :at_once
 """)
 

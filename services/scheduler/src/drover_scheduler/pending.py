@@ -1,12 +1,18 @@
 """What the tick does for jobs that no executor has: those canceled, and those that waited too long."""
 
 from drover_shared.db.models import Job, JobRun
+from drover_shared.db.slices import is_sliced
 from drover_shared.db.transitions import move_job, move_run
 from drover_shared.domain.reasons import SENTENCES, Reason
 from drover_shared.domain.states import JobStatus, RunState
 from sqlalchemy import ColumnElement, Engine, and_, func, or_, select
 
 AT_ONCE = 200
+
+
+def _not_split() -> ColumnElement[bool]:
+    """A job that was split ends with its slices, each of which waits for itself."""
+    return or_(Job.status == JobStatus.PENDING, ~is_sliced())
 
 
 def _too_long() -> ColumnElement[bool]:
@@ -16,12 +22,13 @@ def _too_long() -> ColumnElement[bool]:
         Job.waiting_timeout_seconds > 0,
         Job.started_at.is_(None),  # a later attempt's wait is the platform's doing
         Job.created_at < func.now() - allowed,
+        _not_split(),
     )
 
 
 _CANCELED = (
     select(Job.id)
-    .where(Job.status.in_([JobStatus.PENDING, JobStatus.QUEUED]), Job.cancel_requested)
+    .where(Job.status.in_([JobStatus.PENDING, JobStatus.QUEUED]), Job.cancel_requested, _not_split())
     .order_by(Job.id)
     .limit(AT_ONCE)
 )
@@ -38,7 +45,7 @@ def cancel_waiting(engine: Engine) -> int:
     """End canceled jobs that no executor has yet; returns how many ended. One that has is its executor's."""
     with engine.connect() as connection:
         found = connection.execute(_CANCELED).all()
-    asked = Job.cancel_requested.is_(True)
+    asked = and_(Job.cancel_requested.is_(True), _not_split())
     return sum(
         _end(engine, row.id, asked, JobStatus.CANCELED, RunState.CANCELED, Reason.CANCELED) for row in found
     )

@@ -11,7 +11,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from drover_shared.db.models import Job
-from drover_shared.db.removal import log_objects, remove_jobs, remove_snapshots, runs_of
+from drover_shared.db.removal import log_objects, remove_jobs, remove_snapshots, runs_of, with_slices
 from drover_shared.domain.states import FINAL_JOB_STATUSES
 from drover_shared.logging import get_logger
 from drover_shared.settings import S3Settings
@@ -19,6 +19,7 @@ from drover_shared.streams.failures import describe
 from drover_shared.streams.progress import Progress
 from sqlalchemy import ColumnElement, Connection, Engine, and_, func, select, text
 from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import aliased
 
 from drover_scheduler import metrics
 
@@ -32,11 +33,12 @@ _OBJECTS_AT_ONCE = 1000
 _HOUR = 3600.0
 _RETRY = 30.0
 _log = get_logger("drover.scheduler")
+_one = aliased(Job)
 _SIZES = text("""
     SELECT count(*) AS runs, coalesce(sum(e.events), 0) AS events, coalesce(sum(l.bytes), 0) AS log_bytes
     FROM job_runs AS r LEFT JOIN run_event_progress AS e ON e.job_run_id = r.id
     LEFT JOIN run_log_progress AS l ON l.job_run_id = r.id
-    JOIN jobs AS j ON j.id = r.job_id
+    JOIN jobs AS one ON one.id = r.job_id JOIN jobs AS j ON j.id = coalesce(one.sliced_job_id, one.id)
     WHERE j.finished_at < now() - :age AND j.status = ANY(:final)
 """)
 
@@ -60,7 +62,9 @@ def open_store(settings: S3Settings) -> "ObjectStore":
 
 def count_expired(connection: Connection, days: int) -> Expired:
     """Jobs that finished more than `days` days ago, by the database's clock."""
-    jobs = connection.execute(select(func.count()).select_from(Job).where(_is_over(days))).scalar_one()
+    over = select(Job.id).where(_is_over(days))
+    root = func.coalesce(_one.sliced_job_id, _one.id)
+    jobs = connection.execute(select(func.count()).select_from(_one).where(root.in_(over))).scalar_one()
     bounds = {"age": timedelta(days=days), "final": sorted(FINAL_JOB_STATUSES)}
     sizes = connection.execute(_SIZES, bounds).one()
     return Expired(jobs, int(sizes.runs), int(sizes.events), int(sizes.log_bytes))
@@ -69,19 +73,21 @@ def count_expired(connection: Connection, days: int) -> Expired:
 def remove_some(engine: Engine, delete_objects: DeleteObjects, days: int) -> int:
     """Remove the jobs that finished first, `JOBS_AT_ONCE` at most; returns how many, 0 where none is too old.
 
+    A job goes with its slices, and they with it alone.
+
     Raises what says that the database or the object store is away; then nothing of the rows has changed.
     """
     with engine.begin() as connection:
         found = connection.execute(
             select(Job.id, Job.inventory_snapshot_id)
-            .where(_is_over(days))
+            .where(_is_over(days), Job.sliced_job_id.is_(None))
             .order_by(Job.finished_at)
             .limit(JOBS_AT_ONCE)
             .with_for_update(skip_locked=True)
         ).all()
-        job_ids = [job_id for job_id, _ in found]
-        if not job_ids:
+        if not found:
             return 0
+        job_ids = with_slices(connection, [job_id for job_id, _ in found])
         run_ids = runs_of(connection, job_ids)
         _delete_all(connection, delete_objects, log_objects(connection, run_ids))
         remove_jobs(connection, job_ids, run_ids)

@@ -9,7 +9,7 @@ from uuid import UUID
 import redis
 from drover_shared import traces
 from drover_shared.clock import Clock
-from drover_shared.db import job_counts, project_syncs
+from drover_shared.db import job_counts, project_syncs, slices
 from drover_shared.db.attempts import WaitingRun, release_after_leases
 from drover_shared.db.models import Job
 from drover_shared.domain.states import JobStatus
@@ -23,7 +23,9 @@ from drover_scheduler import housekeeping, leases, line, metrics, narrowing, pen
 from drover_scheduler.attempts import fill_pool
 from drover_scheduler.lease_time import LeaseTime
 
-_TOLD_OF = select(Job.id, Job.executor_pool, Job.status).where(Job.id.in_(bindparam("ids", expanding=True)))
+_TOLD_OF = select(Job.id, Job.executor_pool, Job.status, Job.sliced_job_id).where(
+    Job.id.in_(bindparam("ids", expanding=True))
+)
 _log = get_logger("drover.scheduler")
 
 
@@ -34,17 +36,25 @@ class Bell(Protocol):
 
 
 def schedule_jobs(engine: Engine, bell: Bell, new_id: IdSource, job_ids: Sequence[int], found_by: str) -> int:
-    """Jobs were launched, or attempts of them have ended: fill their pools, each once.
+    """Jobs were launched, or attempts of them began or have ended: fill their pools, each once.
 
     Returns how many attempts were made. One that follows another and need not wait is rung for.
     """
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         jobs = connection.execute(_TOLD_OF, {"ids": job_ids}).all()
+    _follow(engine, {job.sliced_job_id for job in jobs if job.sliced_job_id is not None})
     queued = [job.id for job in jobs if job.status == JobStatus.QUEUED]
     if queued:
         _ring_for_next(engine, bell, queued)
     pools = sorted({job.executor_pool for job in jobs})
     return sum(schedule_pool(engine, bell, new_id, pool, found_by) for pool in pools)
+
+
+def _follow(engine: Engine, job_ids: Iterable[int]) -> None:
+    """Jobs whose slices have moved: before any pool is filled, for where one ends its place is free."""
+    for job_id in sorted(job_ids):
+        with engine.begin() as connection:
+            slices.follow(connection, job_id)
 
 
 def _ring_for_next(engine: Engine, bell: Bell, job_ids: Sequence[int]) -> None:
@@ -111,6 +121,7 @@ class Tick:
             "timeouts": self._end_overdue,
             "syncs": self._settle_syncs,
             "hosts": self._narrow,
+            "slices": self._follow_slices,
             "pending": self._schedule_pending,
             "ring": self._ring_again,
             "counts": self._add_up,
@@ -139,6 +150,11 @@ class Tick:
 
     def _narrow(self) -> None:
         narrowing.narrow(self._engine)
+
+    def _follow_slices(self) -> None:
+        with self._engine.connect() as connection:
+            behind = slices.unfollowed(connection, leases.AT_ONCE)
+        _follow(self._engine, behind)
 
     def _schedule_pending(self) -> None:
         with self._engine.connect() as connection:

@@ -12,10 +12,14 @@ from uuid import UUID
 from sqlalchemy import (
     BindParameter,
     ColumnElement,
+    Integer,
     Select,
     Subquery,
+    Text,
+    Uuid,
     and_,
     bindparam,
+    cast,
     func,
     or_,
     select,
@@ -24,7 +28,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.orm import aliased
 
-from drover_shared.db.models import JobHostSummary, JobRun
+from drover_shared.db.models import Job, JobHostSummary, JobRun
 from drover_shared.db.transitions import Executes
 from drover_shared.domain.retries import RetryHosts
 
@@ -67,6 +71,33 @@ def _results(current_runs: BindParameter[Any]) -> Subquery:
     )
 
 
+def joined_results(current_runs: Iterable[UUID]) -> Subquery:
+    """As `job_results`, of jobs with slices by their slices' current runs: `job_id` is the job with slices.
+
+    A host that several slices touched, such as a localhost that no inventory names, has the sum.
+    """
+    return _joined(bindparam("current_runs", list(current_runs), expanding=True))
+
+
+def _joined(current_runs: BindParameter[Any]) -> Subquery:
+    of = _results(current_runs).c
+    counts = ("ok", "changed", "failed", "skipped", "unreachable", "rescued", "ignored")
+    return (
+        select(
+            # every column of the table, so that its entity can be read from here
+            func.min(cast(of.job_run_id, Text)).cast(Uuid).label("job_run_id"),
+            Job.sliced_job_id.label("job_id"),
+            of.host,
+            *(func.sum(getattr(of, name)).cast(Integer).label(name) for name in counts),
+            func.max(of.last_event_at).label("last_event_at"),
+            func.bool_and(of.final).label("final"),
+        )
+        .join(Job, Job.id == of.job_id)
+        .group_by(Job.sliced_job_id, of.host)
+        .subquery()
+    )
+
+
 def job_summaries(db: Executes, current_runs: Iterable[UUID]) -> dict[UUID, dict[str, int]]:
     """The job's summary (specification 2.5) by its current run, counted from `job_results`."""
     wanted = list(current_runs)
@@ -76,10 +107,29 @@ def job_summaries(db: Executes, current_runs: Iterable[UUID]) -> dict[UUID, dict
     return {row["current_run_id"]: {name: row[name] for name in SUMMARY} for row in found}
 
 
+def joined_summaries(db: Executes, current_runs: Iterable[UUID]) -> dict[int, dict[str, int]]:
+    """The summary of jobs with slices by their id, counted from `joined_results`."""
+    wanted = list(current_runs)
+    if not wanted:
+        return {}
+    found = db.execute(_joined_summaries(), {"current_runs": wanted}).mappings()
+    return {row["job_id"]: {name: row[name] for name in SUMMARY} for row in found}
+
+
 @cache
 def _summaries() -> Select[Any]:
     """Made once: to build it takes longer than to run it."""
     of = _results(bindparam("current_runs", expanding=True)).c
+    return select(of.current_run_id, *_counted(of)).group_by(of.current_run_id)
+
+
+@cache
+def _joined_summaries() -> Select[Any]:
+    of = _joined(bindparam("current_runs", expanding=True)).c
+    return select(of.job_id, *_counted(of)).group_by(of.job_id)
+
+
+def _counted(of: Any) -> list[ColumnElement[int]]:
     good = or_(of.ok > 0, of.rescued > 0)
     well = and_(of.unreachable == 0, of.failed == 0)
     counted = {
@@ -90,8 +140,7 @@ def _summaries() -> Select[Any]:
         "hosts_skipped": and_(well, ~good),
         "hosts_changed": of.changed > 0,
     }
-    columns = [func.count().filter(counted[name]).label(name) for name in SUMMARY]
-    return select(of.current_run_id, *columns).group_by(of.current_run_id)
+    return [func.count().filter(counted[name]).label(name) for name in SUMMARY]
 
 
 def narrowed(db: Executes, ended: UUID, limit: str | None, hosts: str) -> str | None:

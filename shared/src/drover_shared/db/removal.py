@@ -32,6 +32,11 @@ _OUTPUT: tuple[Any, ...] = (
 )
 
 
+def with_slices(connection: Connection, job_ids: Sequence[int]) -> list[int]:
+    """These jobs and the slices of those that have some."""
+    return [*job_ids, *connection.scalars(select(Job.id).where(Job.sliced_job_id.in_(job_ids)))]
+
+
 def runs_of(connection: Connection, job_ids: Sequence[int]) -> list[UUID]:
     """Every attempt of these jobs."""
     return list(connection.scalars(select(JobRun.id).where(JobRun.job_id.in_(job_ids))))

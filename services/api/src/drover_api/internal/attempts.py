@@ -13,7 +13,7 @@ from drover_shared.db.transitions import run_move
 from drover_shared.domain.errors import ConflictError, GoneError, UnauthenticatedError
 from drover_shared.domain.states import FINAL_RUN_STATES, RunState
 from drover_shared.ids import new_token, token_hash
-from sqlalchemy import ColumnElement, Interval, Select, bindparam, func, select, update
+from sqlalchemy import ColumnElement, Interval, Select, bindparam, func, select, true, update
 from sqlalchemy.orm import Session, load_only
 from sqlalchemy.sql.dml import ReturningUpdate
 
@@ -55,11 +55,13 @@ def claim(
     executor: Executor,
     terms: LeaseTerms,
     make_token: MakeToken = new_token,
+    *,
+    knows_slices: bool = False,
 ) -> Claim:
     """Take a pending run for `executor`; its own repeat while it prepares gives new tokens.
 
-    Raises ConflictError where another executor has it or the run is of a pool it does not serve, GoneError
-    where it is over or unknown.
+    Raises ConflictError where another executor has it, the run is of a pool it does not serve, or of a slice
+    and it would run all hosts, GoneError where it is over or unknown.
     """
     run_token, stream_token = make_token("drrun"), make_token("drstream")
     values = {
@@ -71,23 +73,26 @@ def claim(
     }
     lease = None
     if not executor.draining:
-        lease = session.execute(_taking(), {**values, "pools": executor.pools}).scalar()
+        lease = session.execute(
+            _taking(knows_slices=knows_slices), {**values, "pools": executor.pools}
+        ).scalar()
     if lease is None:  # an executor that lost the answer, or restarted, gets its run back with new tokens
         lease = session.execute(_taking_again(), values).scalar()
     if lease is None:
-        raise _why_not(session, run_id, executor)
+        raise _why_not(session, run_id, executor, knows_slices=knows_slices)
     return Claim(run_token, stream_token, lease)
 
 
 # The statements of every run are built once: that takes longer than to run them.
 @cache
-def _taking() -> "ReturningUpdate[datetime | None]":
+def _taking(*, knows_slices: bool) -> "ReturningUpdate[datetime | None]":
     return run_move(
         RunState.STARTING,
         JobRun.id == bindparam("of_run"),
         JobRun.pool.in_(bindparam("pools", expanding=True)),
         is_available(),
         pool_is_open(),
+        can_be_run_by(knows_slices=knows_slices),
         executor_id=bindparam("of_executor"),
         claimed_at=func.now(),
         **_claimed(),
@@ -123,20 +128,33 @@ def pool_is_open() -> ColumnElement[bool]:
     return JobRun.pool.not_in(select(ExecutorPool.name).where(ExecutorPool.draining))
 
 
-def _why_not(session: Session, run_id: UUID, executor: Executor) -> Exception:
-    query = select(JobRun.state, JobRun.pool, is_available().label("available"))
+def can_be_run_by(*, knows_slices: bool) -> ColumnElement[bool]:
+    """An executor of an older release would run a slice's playbook on all hosts."""
+    of_slice = select(Job.id).where(Job.id == JobRun.job_id, Job.slice_number.is_not(None))
+    return true() if knows_slices else ~of_slice.exists()
+
+
+def _why_not(session: Session, run_id: UUID, executor: Executor, *, knows_slices: bool) -> Exception:
+    known = can_be_run_by(knows_slices=knows_slices).label("known")
+    query = select(JobRun.state, JobRun.pool, is_available().label("available"), known)
     run = session.execute(query.where(JobRun.id == run_id)).one_or_none()
     if run is None or run.state in FINAL_RUN_STATES:
         return GoneError(_OVER)
+    return ConflictError(_refusal(run, executor))
+
+
+def _refusal(run: Any, executor: Executor) -> str:
     if run.state != RunState.PENDING:
-        return ConflictError("An executor has claimed this run already.")
+        return "An executor has claimed this run already."
     if not run.available:
-        return ConflictError("This attempt waits a while, because the one before it did not end well.")
+        return "This attempt waits a while, because the one before it did not end well."
+    if not run.known:
+        return "This is a slice of a job, and this executor does not know slices: upgrade it."
     if executor.draining:
-        return ConflictError("This executor drains and takes no more work.")
+        return "This executor drains and takes no more work."
     if run.pool in executor.pools:
-        return ConflictError(f"The pool {run.pool!r} drains.")
-    return ConflictError(f"This executor does not serve the pool {run.pool!r}.")
+        return f"The pool {run.pool!r} drains."
+    return f"This executor does not serve the pool {run.pool!r}."
 
 
 def owned_run(session: Session, run_id: UUID, token: str | None) -> JobRun:
@@ -178,7 +196,7 @@ def locked_job(session: Session, job_id: int) -> Job:
 
 @cache
 def _locking() -> Select[Job]:
-    wanted = (Job.status, Job.created_at, Job.started_at, Job.cancel_requested)
+    wanted = (Job.status, Job.created_at, Job.started_at, Job.cancel_requested, Job.sliced_job_id)
     return (
         select(Job)
         .options(load_only(*wanted))

@@ -58,13 +58,14 @@ def executor_next_run(body: dict[str, Any], executor_id: int) -> Any:
     """Wait up to `wait_seconds` for a run of the executor's pools; claiming it is the next call"""
     executor = executors.named_executor(session(), given_token(), executor_id)
     executors.seen(session(), executor)
-    found, seconds = executors.next_run(session(), executor, body["pools"]), body["wait_seconds"]
+    knows, seconds = body["slices"], body["wait_seconds"]
+    found = executors.next_run(session(), executor, body["pools"], knows_slices=knows)
     if found is not None:
         return {"job_run_id": found}
     if seconds <= 0:
         return Response(status=HTTPStatus.NO_CONTENT)
     pools = None if body["pools"] is None else tuple(sorted(body["pools"]))
-    place, waiter = waiting.waiting(), waiting.Waiter(executor.id, pools)
+    place, waiter = waiting.waiting(), waiting.Waiter(executor.id, pools, knows)
 
     async def wait() -> Answer:
         run_id = await place.next_run(waiter, seconds)

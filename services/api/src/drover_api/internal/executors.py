@@ -14,7 +14,7 @@ from sqlalchemy import bindparam, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from drover_api.internal.attempts import pool_is_open
+from drover_api.internal.attempts import can_be_run_by, pool_is_open
 
 MakeToken = Callable[[str], str]
 _HOLDER = select(Executor).where(Executor.token_hash == bindparam("digest"))
@@ -98,7 +98,9 @@ def seen(session: Session, executor: Executor) -> bool:
     return executor.draining
 
 
-def next_run(session: Session, executor: Executor, pools: Sequence[str] | None) -> UUID | None:
+def next_run(
+    session: Session, executor: Executor, pools: Sequence[str] | None, *, knows_slices: bool = False
+) -> UUID | None:
     """The run an executor should claim next, the one that waits longest; None where nothing waits.
 
     The scheduler made the runs in the order of priority and fairness. `pools` narrows the executor's own.
@@ -109,7 +111,13 @@ def next_run(session: Session, executor: Executor, pools: Sequence[str] | None) 
         return None
     return session.scalars(
         select(JobRun.id)
-        .where(JobRun.state == RunState.PENDING, JobRun.pool.in_(served), is_available(), pool_is_open())
+        .where(
+            JobRun.state == RunState.PENDING,
+            JobRun.pool.in_(served),
+            is_available(),
+            pool_is_open(),
+            can_be_run_by(knows_slices=knows_slices),
+        )
         .order_by(JobRun.id)
         .limit(1)
     ).one_or_none()

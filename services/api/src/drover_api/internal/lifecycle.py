@@ -59,10 +59,14 @@ class Ending:
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """How a cancel stands; `waited_seconds` of the job, where this very call started its first attempt."""
+    """How a cancel stands; `waited_seconds` of the job, where this very call started its first attempt.
+
+    `slice_id`: the job, where it is a slice of another one.
+    """
 
     cancel: str
     waited_seconds: float | None
+    slice_id: int | None
 
 
 def start(
@@ -80,7 +84,8 @@ def start(
         waited = (started_at - job.created_at).total_seconds() if run.attempt_number == 1 else None
     else:
         live_run(session, run_id, token)
-    return Started(cancel_wish(session, job.id) if job.cancel_requested else "none", waited)
+    cancel = cancel_wish(session, job.id) if job.cancel_requested else "none"
+    return Started(cancel, waited, None if job.sliced_job_id is None else job.id)
 
 
 @cache

@@ -58,11 +58,19 @@ def _beyond_the_specification(
         "execution_environment_pull": environment.get("pull", "missing"),
         "execution_environment_credential_id": environment.get("credential_id"),
         "inventory_project": job.inventory_project,
+        "slice": _slice(job),
         "project": {**job.project, "scm_revision": _revision(session, job, run)},
         "max_event_bytes": MAX_EVENT_BYTES,
         "max_batch_bytes": MAX_BATCH_BYTES,
         "max_chunk_bytes": MAX_CHUNK_BYTES,
     }
+
+
+def _slice(job: Job) -> dict[str, Any] | None:
+    """Its share is of what the job's own `limit` leaves, also where an attempt's is narrower."""
+    if job.slice_number is None:
+        return None
+    return {"number": job.slice_number, "count": job.slice_count, "limit": job.limit}
 
 
 def _inventory(session: Session, job: Job) -> dict[str, Any]:

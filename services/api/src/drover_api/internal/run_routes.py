@@ -42,7 +42,7 @@ def claim_run(body: dict[str, Any], run_id: UUID) -> dict[str, Any]:
     """Take a pending run: 409 when another executor has it, 410 when it is over"""
     executor = executors.named_executor(session(), given_token(), body["executor_id"])
     terms = lease_terms()
-    won = attempts.claim(session(), run_id, executor, terms)
+    won = attempts.claim(session(), run_id, executor, terms, knows_slices=body["slices"])
     _ring(run_id)
     return {
         "run_token": won.run_token,
@@ -96,6 +96,8 @@ def start_run(body: dict[str, Any], run_id: UUID) -> dict[str, Any]:
     waited = started.waited_seconds
     if waited is not None:
         after_commit(lambda: LAUNCH_TO_START_SECONDS.observe(waited))
+    if started.slice_id is not None:
+        ring_scheduler(started.slice_id)  # the job that it is a slice of runs now
     _ring(run_id)
     return {"state": "running", "cancel": started.cancel}
 

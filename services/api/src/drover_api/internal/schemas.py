@@ -28,6 +28,15 @@ def _count(low: int, **kwargs: Any) -> fields.Integer:
     return integer(low, MAX_BIGINT - 1, **kwargs)
 
 
+def _knows_slices() -> fields.Boolean:
+    return fields.Boolean(
+        load_default=False,
+        metadata={
+            "description": "The executor limits itself to `slice` of the manifest; any other gets none"
+        },
+    )
+
+
 class RegistrationSchema(Tolerant):
     name = name(required=True)
     pools = _pools(required=True)
@@ -54,6 +63,7 @@ class DrainSchema(Tolerant):
 class NextSchema(Tolerant):
     wait_seconds = fields.Float(load_default=0.0, validate=validate.Range(0, 25))
     pools = _pools(load_default=None, allow_none=True)
+    slices = _knows_slices()
 
 
 class NextRunSchema(Tolerant):
@@ -62,6 +72,7 @@ class NextRunSchema(Tolerant):
 
 class ClaimSchema(Tolerant):
     executor_id = identifier(required=True)
+    slices = _knows_slices()
 
 
 class ClaimedSchema(Tolerant):
@@ -200,6 +211,7 @@ class ManifestSchema(Tolerant):
     execution_environment_credential_id = fields.Integer(allow_none=True)
     project = JsonObject()
     inventory_project = JsonObject(allow_none=True)
+    slice = JsonObject(allow_none=True)
     max_event_bytes = fields.Integer()
     max_batch_bytes = fields.Integer()
     max_chunk_bytes = fields.Integer()

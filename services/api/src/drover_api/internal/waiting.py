@@ -19,7 +19,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from drover_api.deps import Deps, deps
-from drover_api.internal.attempts import pool_is_open
+from drover_api.internal.attempts import can_be_run_by, pool_is_open
 from drover_api.live.board import Board
 
 LOOK_SECONDS = 0.5  # how often the database is asked; it alone knows what waits
@@ -29,10 +29,11 @@ _EXTENSION = "drover-waiting-executors"
 
 
 class Waiter(NamedTuple):
-    """An executor, and the pools it asks for now (None: all of its own)."""
+    """An executor, the pools it asks for now (None: all of its own), and whether it takes slices."""
 
     executor_id: int
     pools: tuple[str, ...] | None
+    knows_slices: bool
 
 
 class Waiting:
@@ -102,7 +103,7 @@ def _read(sessions: Callable[[], Session], waiters: Iterable[Waiter]) -> Mapping
             if waiter.executor_id in served
         }
         runs = session.execute(
-            select(JobRun.id, JobRun.pool)
+            select(JobRun.id, JobRun.pool, can_be_run_by(knows_slices=False).label("for_all"))
             .where(
                 JobRun.state == RunState.PENDING,
                 JobRun.pool.in_(set().union(*pools.values())),
@@ -112,4 +113,7 @@ def _read(sessions: Callable[[], Session], waiters: Iterable[Waiter]) -> Mapping
             .order_by(JobRun.id)
             .limit(MOST_RUNS)
         ).all()
-    return {waiter: tuple(run.id for run in runs if run.pool in own) for waiter, own in pools.items()}
+    return {
+        waiter: tuple(run.id for run in runs if run.pool in own and (run.for_all or waiter.knows_slices))
+        for waiter, own in pools.items()
+    }

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from drover_shared.db.models import Job, JobRun
 from drover_shared.db.project_syncs import settle
-from drover_shared.db.removal import log_objects, remove_jobs, runs_of
+from drover_shared.db.removal import log_objects, remove_jobs, runs_of, with_slices
 from drover_shared.domain.errors import ConflictError
 from drover_shared.domain.states import FINAL_JOB_STATUSES
 from sqlalchemy import func, select
@@ -26,17 +26,21 @@ DeleteObjects = Callable[[Sequence[str]], None]
 def delete(session: Session, principal: Principal, job_id: int, delete_objects: DeleteObjects) -> None:
     """Delete a finished job: log objects first, then rows, so that a failure in between can be repeated.
 
-    Raises ConflictError while the job is live, or while promised output still arrives.
+    Its slices go with it. Raises ConflictError while the job is live, or while promised output still arrives,
+    and for a slice, without which its job would not be whole.
     """
     job: Job = find(session, Job, principal, ADMIN, job_id, lock=True)
+    if job.sliced_job_id is not None:
+        raise ConflictError(f"The job is a slice of job {job.sliced_job_id}: delete that one.")
     if job.status not in FINAL_JOB_STATUSES:
         raise ConflictError(f"The job is {job.status}: cancel it first.")
     settle(session, job_id)
     connection = session.connection()
-    run_ids = runs_of(connection, [job_id])
+    job_ids = with_slices(connection, [job_id])
+    run_ids = runs_of(connection, job_ids)
     _refuse_while_arriving(session, run_ids)
     delete_objects(log_objects(connection, run_ids))
-    remove_jobs(connection, [job_id], run_ids)
+    remove_jobs(connection, job_ids, run_ids)
     record(
         session,
         principal,

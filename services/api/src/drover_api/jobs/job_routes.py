@@ -1,5 +1,6 @@
 """Routes of jobs that exist, and of their runs."""
 
+from functools import partial
 from http import HTTPStatus
 from typing import Any
 from uuid import UUID
@@ -16,7 +17,7 @@ from drover_api.deps import deps
 from drover_api.http.blueprint import PublicBlueprint
 from drover_api.http.etags import check_if_match, detail
 from drover_api.http.fields import instance
-from drover_api.http.pages import PageQuery, page_schema, paginate
+from drover_api.http.pages import Orders, PageQuery, page_schema, paginate
 from drover_api.http.unit import after_commit, session
 from drover_api.jobs import queries
 from drover_api.jobs.after import ring_scheduler
@@ -24,11 +25,14 @@ from drover_api.jobs.cancel import cancel
 from drover_api.jobs.delete import delete
 from drover_api.jobs.pending import pending_reason
 from drover_api.jobs.schemas import JobDetailSchema, JobQuery, JobSchema, RunSchema
+from drover_api.jobs.slices import is_split
 from drover_api.jobs.views import job_documents, run_documents
 from drover_api.jobs.watch import job_stream
 from drover_api.live.answers import live_messages
 from drover_api.live.requests import grant, last_id, wants_stream
 from drover_api.output.boards import boards
+
+_BY_SLICE = Job.slice_number.op("*")(2**31) + JobRun.attempt_number  # each slice's attempts in their order
 
 blp = PublicBlueprint("jobs", "Jobs and their run attempts")
 
@@ -60,12 +64,15 @@ def get_job(job_id: int) -> Response:
 @blp.post("/jobs/<id:job_id>/cancel")
 @blp.response(HTTPStatus.ACCEPTED, JobDetailSchema)
 def cancel_job(job_id: int) -> Response:
-    """Cancel a job: at once while it waits, else by its executor, which learns of it at its next heartbeat"""
-    job = cancel(session(), current_principal(), job_id)
-    run_id, rings = job.current_run_id, deps().rings
-    if run_id is not None:
-        after_commit(lambda: rings.state_changed(run_id))
-    if job.status == JobStatus.CANCELED:
+    """Cancel a job: at once while it waits, else by its executor, which learns of it at its next heartbeat
+
+    A job with slices is canceled with all of them.
+    """
+    job, asked = cancel(session(), current_principal(), job_id)
+    rings = deps().rings
+    for run_id in [one.current_run_id for one in asked if one.current_run_id is not None]:
+        after_commit(partial(rings.state_changed, run_id))
+    if any(one.status == JobStatus.CANCELED for one in asked):
         ring_scheduler(job.id)
     return detail(instance(JobDetailSchema), _document(job), HTTPStatus.ACCEPTED)
 
@@ -73,7 +80,10 @@ def cancel_job(job_id: int) -> Response:
 @blp.delete("/jobs/<id:job_id>")
 @blp.response(HTTPStatus.NO_CONTENT)
 def delete_job(job_id: int) -> None:
-    """Delete a finished job with its runs, events, host summaries and log"""
+    """Delete a finished job with its slices, runs, events, host summaries and log
+
+    A slice goes with the job it is of, and not alone (409).
+    """
     job = find(session(), Job, current_principal(), ADMIN, job_id)
     check_if_match(instance(JobDetailSchema).dump(_document(job)))
     delete(session(), current_principal(), job_id, deps().objects.delete_many)
@@ -83,11 +93,18 @@ def delete_job(job_id: int) -> None:
 @blp.arguments(PageQuery, location="query")
 @blp.response(HTTPStatus.OK, page_schema(RunSchema))
 def list_job_runs(args: dict[str, Any], job_id: int) -> dict[str, Any]:
-    """Every attempt at a job, first to last"""
-    find(session(), Job, current_principal(), READ, job_id)
-    query = select(JobRun).where(JobRun.job_id == job_id)
-    orders = {"attempt_number": JobRun.attempt_number, "created_at": JobRun.created_at}
-    page = paginate(session(), query, args, orders, "attempt_number")
+    """Every attempt at a job, first to last; of a job with slices those of each slice in turn"""
+    job: Job = find(session(), Job, current_principal(), READ, job_id)
+    query = select(JobRun).join(Job, Job.id == JobRun.job_id)
+    orders: Orders = {"attempt_number": JobRun.attempt_number, "created_at": JobRun.created_at}
+    default = "attempt_number"
+    if is_split(job):
+        query = query.where(Job.sliced_job_id == job_id)
+        orders = {"id": JobRun.id, **orders, "slice_number": _BY_SLICE}
+        default = "slice_number"
+    else:
+        query = query.where(Job.id == job_id)
+    page = paginate(session(), query, args, orders, default)
     return page | {"items": run_documents(session(), page["items"])}
 
 

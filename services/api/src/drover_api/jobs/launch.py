@@ -6,7 +6,8 @@ from typing import Any
 from drover_shared import traces
 from drover_shared.db.credential_snapshots import freeze
 from drover_shared.db.models import Job, JobTemplate, Project
-from drover_shared.domain.errors import InvalidError
+from drover_shared.domain.errors import ConflictError, InvalidError
+from drover_shared.domain.slices import slices_for
 from drover_shared.domain.variables import merged_extra_vars
 from sqlalchemy.orm import Session
 
@@ -26,7 +27,8 @@ def launch(
     """Make pending jobs, all or none; the caller commits, then rings the scheduler.
 
     `seal` encrypts secret survey answers. Raises InvalidError naming each wrong field, ForbiddenError where
-    a template may not be executed, or an override not used, by the principal.
+    a template may not be executed, or an override not used, by the principal, ConflictError where slices of
+    it could not see the same hosts.
     """
     builder = _Builder(session, principal, seal)
     jobs = [(builder.job(command), builder.project(command)) for command in commands]
@@ -56,6 +58,7 @@ class _Builder:
         environment = resolve.environment(session, principal, command, ready)
         credential_ids = resolve.credentials(session, principal, command, ready.credentials)
         check_prompted(session, credential_ids, command.secrets, command.pointer)
+        slices = slices_for(template.slice_count, frozen.host_count)
         return Job(
             name=template.name,
             traceparent=traces.current(),
@@ -64,7 +67,8 @@ class _Builder:
             launched_by_id=principal.user_id,
             inventory_id=inventory,
             inventory_snapshot_id=frozen.snapshot_id,
-            inventory_project=_unless_same(frozen.project, project.id),
+            inventory_project=_inventory_project(frozen, project.id, sliced=slices > 1),
+            slice_count=slices,
             project_id=project.id,
             project=resolve.frozen_project(project),
             execution_environment_id=environment["id"],
@@ -99,9 +103,23 @@ class _Builder:
         return self._inventories[inventory_id]
 
 
-def _unless_same(source: dict[str, Any] | None, project_id: int) -> dict[str, Any] | None:
-    """An inventory of the job's own project is read from the job's own checkout."""
-    return None if source is None or source["id"] == project_id else source
+def _inventory_project(
+    frozen: resolve.FrozenInventory, project_id: int, *, sliced: bool
+) -> dict[str, Any] | None:
+    """None where the inventory is read from the job's own checkout.
+
+    Slices read the same commit, or they would divide different lists of hosts: what the last sync found.
+    Raises ConflictError where there was none.
+    """
+    source = frozen.project
+    if source is None or source["id"] == project_id:
+        return None
+    if not sliced or source["scm_type"] != "git":
+        return source
+    if frozen.revision is None:
+        detail = f"Its inventory is in project {source['id']}, which was never synced."
+        raise ConflictError(f"The slices of a job must see the same hosts. {detail}")
+    return {**source, "scm_revision": frozen.revision}
 
 
 def _settings(command: LaunchCommand, template: JobTemplate) -> dict[str, Any]:

@@ -9,8 +9,11 @@ from drover_shared.domain.states import JobStatus, RunState
 from sqlalchemy import ColumnElement, and_, func, or_, select
 from sqlalchemy.orm import Session
 
+from drover_api.jobs.slices import is_split
+
 ALIVE = timedelta(seconds=30)  # an executor that said nothing for longer is not counted on
 _BUSY = (RunState.STARTING, RunState.RUNNING)
+_COUNTED = Job.sliced_job_id.is_(None)  # a job counts once towards a limit, however many slices it has
 _LIVES = Job.status.in_((JobStatus.QUEUED, JobStatus.RUNNING))
 
 Reason = dict[str, Any]
@@ -37,15 +40,28 @@ def pending_reason(session: Session, job: Job) -> Reason | None:
     if job.status == JobStatus.QUEUED and job.current_run_id is not None:
         run = session.get(JobRun, job.current_run_id)
         return None if run is None else _of_attempt(session, job, run)
-    return None
+    return _of_slices(session, job)
+
+
+def _of_slices(session: Session, job: Job) -> Reason | None:
+    """Of a job that was split and whose slices all wait: what the first of them waits for."""
+    if job.status != JobStatus.QUEUED or not is_split(job):
+        return None
+    first = session.scalars(
+        select(Job)
+        .where(Job.sliced_job_id == job.id, Job.status.in_((JobStatus.PENDING, JobStatus.QUEUED)))
+        .order_by(Job.slice_number)
+        .limit(1)
+    ).first()
+    return None if first is None else pending_reason(session, first)
 
 
 def _before_an_attempt(session: Session, job: Job) -> Reason:
     ahead = _or_earlier(job, Job.status == JobStatus.PENDING, Job.executor_pool == job.executor_pool)
     position = _count(session, ahead) + 1
     return (
-        _template_busy(session, job, position)
-        or _inventory_busy(session, job, position)
+        (None if job.sliced_job_id else _template_busy(session, job, position))
+        or (None if job.sliced_job_id else _inventory_busy(session, job, position))
         or _pool_busy(session, job.executor_pool, position)
         or _reason("scheduling", "The scheduler has not made an attempt yet.", position)
     )
@@ -54,7 +70,7 @@ def _before_an_attempt(session: Session, job: Job) -> Reason:
 def _template_busy(session: Session, job: Job, position: int) -> Reason | None:
     if job.job_template_id is None:
         return None
-    same = Job.job_template_id == job.job_template_id
+    same = and_(Job.job_template_id == job.job_template_id, _COUNTED)
     if job.allow_simultaneous:
         limit = session.scalar(
             select(JobTemplate.max_simultaneous).where(JobTemplate.id == job.job_template_id)
@@ -75,7 +91,7 @@ def _template_busy(session: Session, job: Job, position: int) -> Reason | None:
 
 def _inventory_busy(session: Session, job: Job, position: int) -> Reason | None:
     limit = session.scalar(select(Inventory.max_simultaneous).where(Inventory.id == job.inventory_id))
-    if not limit or _count(session, and_(Job.inventory_id == job.inventory_id, _LIVES)) < limit:
+    if not limit or _count(session, and_(Job.inventory_id == job.inventory_id, _COUNTED, _LIVES)) < limit:
         return None
     detail = f"{limit} jobs of the same inventory are at work, as many as it allows."
     return _reason("inventory_busy", detail, position)

@@ -36,6 +36,7 @@ _EQUAL = {
     "project_id": Job.project_id,
     "launched_by": Job.launched_by_id,
     "cancel_requested": Job.cancel_requested,
+    "sliced_job_id": Job.sliced_job_id,
 }
 
 

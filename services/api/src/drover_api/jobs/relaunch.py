@@ -1,12 +1,14 @@
 """Launching a job again: the same resolved inputs, for all of its hosts or those that need it."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from drover_shared.db.credential_snapshots import freeze
-from drover_shared.db.host_results import job_results, without
+from drover_shared.db.host_results import job_results, joined_results, without
 from drover_shared.db.models import Credential, Job, JobRun, JobTemplate
 from drover_shared.domain.errors import ConflictError
 from drover_shared.domain.retries import RetryHosts
+from drover_shared.domain.slices import slices_for
 from drover_shared.domain.states import FINAL_JOB_STATUSES, JobKind
 from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
@@ -19,6 +21,7 @@ from drover_api.jobs.launch import Seal
 from drover_api.jobs.overrides import names_a_file
 from drover_api.jobs.prompted import Prompted, check_prompted
 from drover_api.jobs.resolve import template_credentials
+from drover_api.jobs.slices import current_runs, is_split
 
 _FROZEN = (
     "name",
@@ -56,6 +59,8 @@ _FROZEN = (
     "retry_wait_seconds",
     "executor_pool",
     "priority",
+    "slice_count",
+    "slice_number",
 )
 
 
@@ -77,8 +82,10 @@ def relaunch(
     check_prompted(session, original.credential_ids, secrets, "")
     values: dict[str, Any] = {name: getattr(original, name) for name in _FROZEN}
     values["project"] = {**original.project, "scm_revision": _revision(session, original)}
+    if original.slice_count > 1 and _has_no_commit(values["project"]):
+        raise ConflictError("The job never learned which commit its slices run: launch its template again.")
     if hosts != "all":
-        values["limit"] = _limit(session, original, hosts)
+        values |= _limited(session, original, hosts)
         if names_a_file(values["limit"]):  # a playbook may make hosts of any name
             raise ConflictError("Ansible would take the name of a host for that of a file: launch it on all.")
     again = Job(
@@ -129,14 +136,25 @@ def _revision(session: Session, job: Job) -> str | None:
     return used or job.project.get("scm_revision")
 
 
-def _limit(session: Session, job: Job, hosts: str) -> str:
-    """An Ansible host pattern; for those unstarted it leaves out who ended well."""
-    of = job_results([job.current_run_id] if job.current_run_id else []).c
+def _has_no_commit(project: Mapping[str, Any]) -> bool:
+    return project.get("scm_type") == "git" and project.get("scm_revision") is None
+
+
+def _limited(session: Session, job: Job, hosts: str) -> dict[str, Any]:
+    """`limit`, an Ansible host pattern, and how many slices it gets.
+
+    For those unstarted the pattern leaves out who ended well; of a slice nobody knows how to say that.
+    """
+    runs = current_runs(session, job)
+    of = (joined_results(runs) if is_split(job) else job_results(runs)).c
     bad = or_(of.failed > 0, of.unreachable > 0)
     chosen = bad if hosts == RetryHosts.FAILED else ~bad
     found = list(session.scalars(select(of.host).where(chosen).order_by(of.host)))
     if hosts == RetryHosts.FAILED_AND_UNSTARTED:
-        return without(job.limit, found)
+        if job.slice_number is not None:
+            raise ConflictError("A slice is launched again for all or for its failed hosts.")
+        return {"limit": without(job.limit, found)}
     if not found:
         raise ConflictError("No host of the job failed or was unreachable.")
-    return ",".join(found)
+    slices = 1 if job.slice_number is not None else slices_for(job.slice_count, len(found))
+    return {"limit": ",".join(found), "slice_count": slices, "slice_number": None}

@@ -115,10 +115,16 @@ def _project_and_environment() -> "Select[Project, ExecutionEnvironment]":
 
 @dataclass(frozen=True, slots=True)
 class FrozenInventory:
-    """The snapshot of an inventory's current version; `project` where it is a file of one."""
+    """The snapshot of an inventory's current version.
+
+    `project` where it is a file of one, and what its last sync found; `host_count` is None then, for only an
+    executor finds out.
+    """
 
     snapshot_id: int
-    project: dict[str, Any] | None
+    host_count: int | None
+    project: dict[str, Any] | None = None
+    revision: str | None = None
 
     @property
     def credential_id(self) -> int | None:
@@ -128,20 +134,22 @@ class FrozenInventory:
 
 def frozen_inventory(session: Session, inventory_id: int) -> FrozenInventory:
     """An inventory as it is now, without reading what may be megabytes where others have launched it."""
-    known, source = session.execute(_snapshot_and_source(), {"inventory_id": inventory_id}).one()
-    return FrozenInventory(
-        snapshot(session, inventory_id).id if known is None else known,
-        None if source is None else frozen_project(source),
-    )
+    known, hosts, source = session.execute(_snapshot_and_source(), {"inventory_id": inventory_id}).one()
+    if known is None:
+        made = snapshot(session, inventory_id)
+        known, hosts = made.id, made.host_count
+    if source is None:
+        return FrozenInventory(known, hosts)
+    return FrozenInventory(known, None, frozen_project(source), source.scm_revision)
 
 
 @cache
-def _snapshot_and_source() -> "Select[int, Project]":
+def _snapshot_and_source() -> "Select[int, int, Project]":
     current = and_(
         InventorySnapshot.inventory_id == Inventory.id, InventorySnapshot.version == Inventory.version
     )
     return (
-        select(InventorySnapshot.id, Project)
+        select(InventorySnapshot.id, InventorySnapshot.host_count, Project)
         .select_from(Inventory)
         .outerjoin(InventorySnapshot, current)
         .outerjoin(Project, Project.id == Inventory.source_project_id)

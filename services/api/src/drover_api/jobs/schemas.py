@@ -128,6 +128,14 @@ class PendingReasonSchema(Schema):
     )
 
 
+class JobSliceSchema(Schema):
+    """One of the jobs that a job with slices was split into."""
+
+    job_id = identifier()
+    slice_number = fields.Integer()
+    status = fields.String(validate=validate.OneOf([str(status) for status in JobStatus]))
+
+
 class JobSchema(Schema):
     """Specification 2.5, and whether the output of the current run is all there."""
 
@@ -154,6 +162,15 @@ class JobSchema(Schema):
     log_complete = fields.Boolean(metadata={"description": "The same for the log"})
     launched_by = fields.Nested(LaunchedBySchema, allow_none=True)
     launch_type = fields.String()
+    slice_count = fields.Integer(
+        metadata={"description": "Over 1: the job was or will be split into so many, and has no run itself"}
+    )
+    slice_number = fields.Integer(
+        allow_none=True, metadata={"description": "Which share of the hosts the job has; null: all of them"}
+    )
+    sliced_job_id = fields.Integer(
+        allow_none=True, metadata={"description": "The job that this one is a slice of"}
+    )
     error_reason = fields.String(allow_none=True)
     error_detail = fields.String(allow_none=True)
 
@@ -162,6 +179,7 @@ class JobDetailSchema(JobSchema):
     """A job with everything its launch resolved; secret answers are masked."""
 
     pending_reason = fields.Nested(PendingReasonSchema, allow_none=True)
+    slices = fields.List(fields.Nested(JobSliceSchema))
     artifacts = JsonObject()
     relaunch_of_id = fields.Integer(allow_none=True)
     waits_for_job_id = fields.Integer(
@@ -244,3 +262,4 @@ class JobQuery(NameQuery):
     finished_before = Timestamp()
     host = text(1, 1024, metadata={"description": "Jobs of which an attempt touched this host"})
     cancel_requested = QueryBoolean()
+    sliced_job_id = QueryInteger(metadata={"description": "The slices of this job"})

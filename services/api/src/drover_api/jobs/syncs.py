@@ -33,16 +33,21 @@ def sync(session: Session, principal: Principal, project: Project) -> Job:
 def update_before(session: Session, principal: Principal, jobs: Iterable[tuple[Job, Project]]) -> None:
     """Let new jobs wait for a sync where their project wants it, or run what its last sync found.
 
+    Jobs with slices wait also where there was no sync yet, for all of their slices run one commit.
+
     Projects are taken in order, so that two launches that want the same two syncs do not wait for each other.
     """
     by_project: dict[int, tuple[Project, list[Job]]] = {}
     for job, project in jobs:
         by_project.setdefault(project.id, (project, []))[1].append(job)
-    for _, (project, waiting) in sorted(by_project.items()):
+    for _, (project, launched) in sorted(by_project.items()):
+        waiting = launched
         if project.scm_type != "git":
             continue
         if not project.update_on_launch or _is_fresh(session, project):
             _pin(waiting, project.scm_revision)
+            waiting = [job for job in waiting if job.slice_count > 1 and project.scm_revision is None]
+        if not waiting:
             continue
         begun = _begun_within(project.cache_timeout_seconds)
         sync_id = _next_sync(session, principal, project, "dependency", or_(_unbegun(), begun))

@@ -11,6 +11,8 @@ from sqlalchemy.orm import Session
 
 from drover_api.entities import columns
 from drover_api.jobs.progress import RunOutput, outputs_of
+from drover_api.jobs.slices import document as slice_documents
+from drover_api.jobs.slices import is_split, joined_outputs, slices_of
 
 _NOTHING_RAN = RunOutput(events_complete=True, log_complete=True)
 _NOTHING_YET = RunOutput()
@@ -23,12 +25,14 @@ def job_documents(
     usernames: Mapping[int, str] | None = None,
     names: Sequence[str] | None = None,
 ) -> list[dict[str, Any]]:
-    """Jobs with the output of their current runs and who launched them: a few queries, however many.
+    """Jobs with the output of their current runs (or slices) and who launched them: a few queries in all.
 
     `usernames` by id, as far as the caller knows them; `names` as of `columns`.
     """
     outputs = outputs_of(session, (job.current_run_id for job in jobs if job.current_run_id is not None))
     summaries = job_summaries(session, [run_id for run_id, output in outputs.items() if output.narrowed])
+    slices = slices_of(session, split) if (split := [job.id for job in jobs if is_split(job)]) else {}
+    joined = joined_outputs(session, slices) if slices else {}
     launchers = dict(usernames or {})
     launched_by = {job.launched_by_id for job in jobs if job.launched_by_id is not None}
     launchers |= _usernames(session, launched_by - launchers.keys())
@@ -37,7 +41,8 @@ def job_documents(
         output = _NOTHING_RAN if job.status in FINAL_JOB_STATUSES else _NOTHING_YET
         if job.current_run_id is not None:
             output = outputs.get(job.current_run_id, _NOTHING_YET)
-        document = _job(job, output, launchers, names)
+        document = _job(job, joined.get(job.id, output), launchers, names)
+        document["slices"] = slice_documents(slices.get(job.id, ()))
         if job.current_run_id in summaries:
             document["summary"] = summaries[job.current_run_id]
         documents.append(document)

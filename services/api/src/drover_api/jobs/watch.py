@@ -24,7 +24,10 @@ LINGER = timedelta(seconds=30)  # how long the rest of a finished job's output i
 
 @dataclass(frozen=True, slots=True)
 class JobState:
-    """`tag` is the ETag of the job's document; `over` means that it will not change by itself any more."""
+    """`tag` is the ETag of the job's document; `over` means that it will not change by itself any more.
+
+    `slices`: the jobs that it was split into, in their order.
+    """
 
     run_id: UUID | None
     attempt: int
@@ -32,6 +35,13 @@ class JobState:
     over: bool
     tag: str
     document: str
+    slices: tuple[int, ...]
+    events_complete: bool
+    log_complete: bool
+
+    @property
+    def ended(self) -> bool:
+        return self.status in FINAL_JOB_STATUSES
 
 
 def job_states(session: Session, job_ids: Iterable[int]) -> dict[int, JobState]:
@@ -55,6 +65,9 @@ def job_states(session: Session, job_ids: Iterable[int]) -> dict[int, JobState]:
             over=job.status in FINAL_JOB_STATUSES and (complete or late),
             tag=tag_of(shown),
             document=json.dumps(shown, ensure_ascii=False),
+            slices=tuple(one["job_id"] for one in shown["slices"]),
+            events_complete=shown["events_complete"],
+            log_complete=shown["log_complete"],
         )
     return states
 

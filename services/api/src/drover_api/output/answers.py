@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from http import HTTPStatus
 from itertools import chain
-from uuid import UUID
 
 from flask import Response, request
 from werkzeug.datastructures import Range
@@ -16,9 +15,9 @@ from drover_api.http.unit import commit_now, session
 from drover_api.live.downloads import download
 from drover_api.output.boards import boards
 from drover_api.output.formats import CONTENT_TYPES, EXTENSIONS, formatted
-from drover_api.output.known_log import KnownLog, known_log
-from drover_api.output.lines import Lines
-from drover_api.output.log import extent
+from drover_api.output.known_log import KnownLog, known_log_of
+from drover_api.output.lines import Lines, cut_lines
+from drover_api.output.runs import OutputOf
 from drover_api.problems import problem
 
 PRESIGNED_SECONDS = 600  # how long an address at the store can be used to begin a download
@@ -35,22 +34,21 @@ class AskedLog:
     presigned: bool = False
 
 
-def log_answer(run_id: UUID | None, asked: AskedLog) -> Response:
-    """The log of a run in one of the formats; an empty one where there is no run yet.
+def log_answer(known: KnownLog, name: str, asked: AskedLog) -> Response:
+    """A log in one of the formats; `name` is a file's, without its ending.
 
     `Range` is honoured for the log's own bytes (`ansi`), conditions by the ETag of a complete log. A client
     that takes gzip gets an archived log as it lies; one that asks for `presigned` is sent to the store for
     it, where it can be reached, and gets the log itself where it cannot.
     """
-    known = known_log(session(), run_id)
     commit_now()
     bare = asked.kind == "ansi" and asked.lines is None
-    tag = None if known.sha256 is None else _tag(known.sha256, asked)
+    tag = None if known.version is None else _tag(known.version, asked)
     if tag is not None and request.if_none_match.contains(tag):
         return Response(status=HTTPStatus.NOT_MODIFIED, headers={"ETag": quote_etag(tag)})
     if bare and asked.presigned and known.whole is not None:
         address = deps().objects.presigned(
-            known.whole.key, _file_name(run_id, asked.kind), known.whole.encoding, PRESIGNED_SECONDS
+            known.whole.key, _file_name(name, asked.kind), known.whole.encoding, PRESIGNED_SECONDS
         )
         if address is not None:
             return Response(status=HTTPStatus.TEMPORARY_REDIRECT, headers={"Location": address})
@@ -58,14 +56,14 @@ def log_answer(run_id: UUID | None, asked: AskedLog) -> Response:
     if bare and wanted is None and _takes_gzip(known):
         answer = _as_it_lies(known, tag)
     else:
-        answer = _written(run_id, known, asked, wanted)
+        answer = _written(known, asked, wanted)
         if tag is not None:
             answer.headers["ETag"] = quote_etag(tag)
     answer.headers["Vary"] = "Accept, Accept-Encoding"
-    return with_headers(answer, asked.kind, run_id, download=asked.download)
+    return with_headers(answer, asked.kind, name, download=asked.download)
 
 
-def _written(run_id: UUID | None, known: KnownLog, asked: AskedLog, wanted: Range | None) -> Response:
+def _written(known: KnownLog, asked: AskedLog, wanted: Range | None) -> Response:
     start, end = 0, known.size
     if wanted is not None:
         part = wanted.range_for_length(known.size)
@@ -73,7 +71,7 @@ def _written(run_id: UUID | None, known: KnownLog, asked: AskedLog, wanted: Rang
             return _unsatisfiable(known.size)
         start, end = part
     size = end - start if asked.kind == "ansi" and asked.lines is None else None
-    answer = download(Response(), _body(run_id, asked, start, end), size)
+    answer = download(Response(), _body(known, asked, start, end), size)
     if size is not None:
         answer.headers["Accept-Ranges"] = "bytes"
         answer.content_length = size
@@ -104,10 +102,10 @@ def _takes_gzip(known: KnownLog) -> bool:
     return archived and "gzip" in {name for name, quality in request.accept_encodings if quality > 0}
 
 
-def _tag(sha256: str, asked: AskedLog) -> str:
+def _tag(version: str, asked: AskedLog) -> str:
     """Of the complete log in this form, without the quotes."""
     lines = "" if asked.lines is None else f"-{asked.lines.start}-{asked.lines.end}"
-    return sha256 + ("" if asked.kind == "ansi" else f"-{asked.kind}") + lines
+    return version + ("" if asked.kind == "ansi" else f"-{asked.kind}") + lines
 
 
 def wanted_range(tag: str | None = None) -> Range | None:
@@ -128,39 +126,45 @@ def _unsatisfiable(size: int) -> Response:
     return problem(HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE, detail, headers=headers)
 
 
-def _body(run_id: UUID | None, asked: AskedLog, start: int, end: int) -> Iterator[bytes]:
+def _body(known: KnownLog, asked: AskedLog, start: int, end: int) -> Iterator[bytes]:
     """The first piece is read before the answer begins, so that a store that is away is an honest 503."""
     pieces: Iterator[bytes] = iter(())
-    if run_id is not None and start < end:
+    if start < end:
         reader = boards().reader
         if asked.lines is None:
-            pieces = reader.read(run_id, start, end)
+            pieces = reader.read_parts(known.parts, start, end)
+        elif len(known.parts) == 1:
+            pieces = reader.read_lines(known.parts[0][0], end, asked.lines)
         else:
-            pieces = reader.read_lines(run_id, end, asked.lines)
+            pieces = cut_lines(reader.read_parts(known.parts, start, end), asked.lines)
     first = next(pieces, b"")
     return formatted(asked.kind, chain((first,), pieces))
 
 
-def follow_start(run_id: UUID | None, kind: str) -> int:
+def follow_start(output: OutputOf, kind: str) -> int:
     """Where a followed log begins: what `Range` says of its first byte, counted from what is stored now."""
     wanted = wanted_range() if kind == "ansi" else None
     begin = 0 if wanted is None else wanted.ranges[0][0]
     if begin >= 0:
         return begin
-    return max((0 if run_id is None else extent(session(), run_id).size) + begin, 0)
+    return max(known_log_of(session(), output).size + begin, 0)
 
 
-def with_headers(answer: Response, kind: str, run_id: UUID | None, *, download: bool) -> Response:
+def with_headers(answer: Response, kind: str, name: str, *, download: bool) -> Response:
     if answer.status_code >= HTTPStatus.BAD_REQUEST:
         return answer
     answer.headers["Content-Type"] = CONTENT_TYPES[kind]
     if kind == "html":
         answer.headers["Content-Security-Policy"] = _HTML_POLICY
     if download:
-        name = _file_name(run_id, kind)
-        answer.headers["Content-Disposition"] = f'attachment; filename="{name}"'
+        answer.headers["Content-Disposition"] = f'attachment; filename="{_file_name(name, kind)}"'
     return answer
 
 
-def _file_name(run_id: UUID | None, kind: str) -> str:
-    return f"job-run-{run_id}.{EXTENSIONS[kind]}"
+def file_name(job_id: int, output: OutputOf) -> str:
+    """Of a log's file, without its ending."""
+    return f"job-{job_id}" if output.slices is not None else f"job-run-{output.run_id}"
+
+
+def _file_name(name: str, kind: str) -> str:
+    return f"{name}.{EXTENSIONS[kind]}"

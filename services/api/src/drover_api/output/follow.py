@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
@@ -26,15 +27,22 @@ async def followed(boards: Boards, run_id: UUID, kind: str, start: int) -> Strea
     """
     writer = Writer(kind)
     yield writer.begin()
+    async with aclosing(grown(boards, run_id, start)) as pieces:
+        async for piece in pieces:
+            yield writer.write(piece)
+    yield writer.end()
+
+
+async def grown(boards: Boards, run_id: UUID, start: int) -> Stream:
+    """The log's own bytes from `start` on, as they are stored, until no more can come."""
     async with boards.runs.watch(run_id) as watch:
         while True:
             version, status = watch.version, watch.state
             if status is not None and start < status.log_size:
                 piece = await _piece(boards, run_id, start, status.log_size, PIECE_BYTES)
                 start += len(piece)
-                yield writer.write(piece)
+                yield piece
             elif status is None or status.log_over:
-                yield writer.end()
                 return
             else:
                 await watch.news(version)
@@ -53,11 +61,22 @@ async def job_followed(boards: Boards, job_id: int, kind: str, start: int) -> St
     yield writer.begin() + writer.end()
 
 
-async def log_stream(boards: Boards, run_id: UUID, kind: str, start: int, prefix: str = "") -> Stream:
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a slice's log lies in its job's: what its ids are told with, and how many bytes are before it."""
+
+    ids: int = 0
+    offset: int = 0
+
+
+async def log_stream(
+    boards: Boards, run_id: UUID, kind: str, start: int, prefix: str = "", place: Place | None = None
+) -> Stream:
     """The same as server-sent events; `id:` is how many bytes were told so far, and where a reader goes on.
 
     `data` is {"offset", "content"}: where it begins and its text, never cut inside of a character or an
-    escape, with U+FFFD for broken bytes; of kind `txt` without escapes. `event: end` is the last message.
+    escape, with U+FFFD for broken bytes; of kind `txt` without escapes. `event: end` is the last message,
+    but for a slice's run, whose job has another end.
     """
     async with boards.runs.watch(run_id) as watch:
         while True:
@@ -70,9 +89,11 @@ async def log_stream(boards: Boards, run_id: UUID, kind: str, start: int, prefix
                 if not (over and start + len(piece) == size):
                     piece = whole_text(piece)
             if piece:
-                yield _message(kind, start, piece, prefix)
+                yield _message(kind, start, piece, prefix, place or _ALONE)
                 start += len(piece)
             elif over:
+                if place is not None:
+                    return
                 complete = status is not None and status.log_complete
                 yield sse.message({"job_run_id": str(run_id), "complete": complete}, event="end")
                 return
@@ -108,13 +129,16 @@ def whole_text(piece: bytes) -> bytes:
     return piece if open_escape(tail) == len(tail) else piece[: piece.rindex(_ESCAPE)]
 
 
-def _message(kind: str, start: int, piece: bytes, prefix: str) -> bytes:
+_ALONE = Place()
+
+
+def _message(kind: str, start: int, piece: bytes, prefix: str, place: Place) -> bytes:
     text = piece.decode("utf-8", "replace")
     data: dict[str, Any] = {
-        "offset": start,
+        "offset": place.offset + start,
         "content": text if kind == "ansi" else without_escapes(text),
     }
-    return sse.message(data, message_id=f"{prefix}{start + len(piece)}")
+    return sse.message(data, message_id=f"{prefix}{place.ids + start + len(piece)}")
 
 
 async def _piece(boards: Boards, run_id: UUID, start: int, size: int, most: int) -> bytes:

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from drover_shared.db.host_results import job_results
 from drover_shared.db.models import JobEvent, JobHostSummary, LogChunkRow, RunEventProgress
-from sqlalchemy import Select, func, select
+from sqlalchemy import ColumnElement, Select, func, select
 from sqlalchemy.orm import Session, aliased
 
 from drover_api.http.pages import add_links, paginate
@@ -19,15 +19,16 @@ FILTERS = (*EQUAL_FILTERS, "event_type", "parent_seq")
 
 def filtered_events(run_id: UUID, filters: Mapping[str, Any]) -> Select[Any]:
     """The events of a run that the filters leave, without an order."""
-    query = select(JobEvent).where(JobEvent.job_run_id == run_id)
-    for name in EQUAL_FILTERS:
-        if name in filters:
-            query = query.where(getattr(JobEvent, name) == filters[name])
+    query = select(JobEvent).where(JobEvent.job_run_id == run_id, *conditions(filters))
+    return query.where(is_child(run_id, filters["parent_seq"])) if "parent_seq" in filters else query
+
+
+def conditions(filters: Mapping[str, Any]) -> list[ColumnElement[bool]]:
+    """What the filters ask of an event by itself: all of them but `parent_seq`."""
+    asked = [getattr(JobEvent, name) == filters[name] for name in EQUAL_FILTERS if name in filters]
     if "event_type" in filters:
-        query = query.where(JobEvent.event_type.in_(filters["event_type"]))
-    if "parent_seq" in filters:
-        query = query.where(is_child(run_id, filters["parent_seq"]))
-    return query
+        asked.append(JobEvent.event_type.in_(filters["event_type"]))
+    return asked
 
 
 def events(session: Session, run_id: UUID | None, args: Mapping[str, Any]) -> Page:
@@ -35,7 +36,7 @@ def events(session: Session, run_id: UUID | None, args: Mapping[str, Any]) -> Pa
     if run_id is None:
         return empty(args)
     query = filtered_events(run_id, args)
-    known = _known_total(session, run_id, args) if query.compare(filtered_events(run_id, {})) else None
+    known = None if any(name in args for name in FILTERS) else _known_total(session, run_id, args)
     return _numbered(session, query, JobEvent, args, known)
 
 
@@ -54,8 +55,16 @@ def host_summaries(
     """
     if run_id is None:
         return empty(args)
-    of = aliased(JobHostSummary, job_results([run_id])) if of_job else JobHostSummary
-    query = select(of) if of_job else select(of).where(of.job_run_id == run_id)
+    if of_job:
+        of = aliased(JobHostSummary, job_results([run_id]))
+        return summaries(session, select(of), of, args)
+    return summaries(
+        session, select(JobHostSummary).where(JobHostSummary.job_run_id == run_id), JobHostSummary, args
+    )
+
+
+def summaries(session: Session, query: Select[Any], of: Any, args: Mapping[str, Any]) -> Page:
+    """A page of `query`, which reads the host summaries `of`, by host."""
     if "outcome" in args:
         query = query.where(getattr(of, args["outcome"]) > 0)
     if "host" in args:

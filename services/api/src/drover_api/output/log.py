@@ -94,6 +94,13 @@ class LogReader:
         rest = Lines(wanted.start - before, None if wanted.end is None else wanted.end - before)
         return cut_lines(self.read(run_id, part * archive.member_bytes, size), rest)
 
+    def read_parts(self, parts: Sequence[tuple[UUID, int]], start: int, end: int) -> Iterator[bytes]:
+        """Bytes `start` up to `end` of several runs' logs, (run, size) one after the other."""
+        for run_id, size in parts:
+            if start < size and end > 0:
+                yield from self.read(run_id, max(start, 0), min(end, size))
+            start, end = start - size, end - size
+
     def _pieces(self, run_id: UUID, start: int, end: int) -> Iterator[ChunkPiece | PartGroup]:
         """A log that is archived meanwhile is read on in its archive."""
         seq = -1

@@ -20,12 +20,18 @@ Page = tuple[bytes, int]
 
 
 async def event_stream(
-    boards: Boards, run_id: UUID, last_seq: int, filters: Mapping[str, Any], prefix: str = ""
+    boards: Boards,
+    run_id: UUID,
+    last_seq: int,
+    filters: Mapping[str, Any],
+    prefix: str = "",
+    place: int | None = None,
 ) -> AsyncGenerator[bytes, None]:
     """The run's events after `last_seq`, as they are stored, then `event: end`.
 
     `id:` is the seq behind `prefix`. Only contiguous events are told: one behind a gap waits until the gap is
     filled. Where the process stops, the stream just breaks off, so that the reader connects again.
+    `place`: of a slice's run, what its seqs are told with; its job has another end.
     """
     wanted = tuple((name, str(filters[name])) for name in FILTERS if name in filters)
     async with boards.runs.watch(run_id) as watch:
@@ -33,12 +39,13 @@ async def event_stream(
             version, status = watch.version, watch.state
             if status is not None and last_seq < status.last_event_seq:
                 until = _until(last_seq, status.last_event_seq, filters)
-                key = ("events", run_id, last_seq, until, wanted, prefix)
-                given = (boards.sessions, run_id, last_seq, until, filters, prefix)
+                key = ("events", run_id, last_seq, until, wanted, prefix, place)
+                given = (boards.sessions, run_id, last_seq, until, filters, prefix, place or 0)
                 page, last_seq = await boards.reads.get(key, _size, _read, *given)
                 yield page
             elif status is None or status.events_over:
-                yield sse.message(_end(run_id, status), event="end")
+                if place is None:
+                    yield sse.message(_end(run_id, status), event="end")
                 return
             elif not await watch.news(version):
                 yield sse.PING
@@ -69,13 +76,15 @@ def _read(
     until: int,
     filters: Mapping[str, Any],
     prefix: str,
+    place: int,
 ) -> Page:
     """The next messages, and the seq up to which they go."""
     query = filtered_events(run_id, filters).where(JobEvent.seq > after, JobEvent.seq <= until)
     with sessions() as session:
         rows = list(session.scalars(query.order_by(JobEvent.seq).limit(BATCH)))
     dump = EventSchema().dump
-    page = b"".join(sse.message(dump(row), message_id=f"{prefix}{row.seq}") for row in rows)
+    told = [(dump(row), row.seq + place) for row in rows]
+    page = b"".join(sse.message(one | {"seq": seq}, message_id=f"{prefix}{seq}") for one, seq in told)
     return page, rows[-1].seq if len(rows) == BATCH else until
 
 

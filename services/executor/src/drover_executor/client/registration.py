@@ -8,6 +8,9 @@ from uuid import UUID
 from drover_executor.client.errors import UnauthorizedError
 from drover_executor.client.transport import Answer, Transport
 
+# What this executor does beyond the first release's protocol: a run that needs it is not given to others.
+KNOWS = {"slices": True}
+
 
 @dataclass(frozen=True, slots=True)
 class Identity:
@@ -59,7 +62,7 @@ class Registration:
 
     def next_run(self, wait_seconds: int, pools: tuple[str, ...]) -> UUID | None:
         """Ask for a pending run, waiting on the server for up to `wait_seconds`. Raises ApiError."""
-        body = {"wait_seconds": wait_seconds, "pools": list(pools)}
+        body = {"wait_seconds": wait_seconds, "pools": list(pools), **KNOWS}
         answer = self._call("next", body, seconds=wait_seconds + 10.0)
         return UUID(str(answer["job_run_id"])) if answer.body else None
 
@@ -67,7 +70,7 @@ class Registration:
         """Claim a run. Raises ApiError; NotOursError when another executor has it or it is over."""
         return self._as_me(
             lambda me: self._transport.call(
-                "POST", f"/job-runs/{run_id}/claim", me.token, {"executor_id": me.id}
+                "POST", f"/job-runs/{run_id}/claim", me.token, {"executor_id": me.id, **KNOWS}
             )
         )
 

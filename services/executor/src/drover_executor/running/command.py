@@ -18,12 +18,12 @@ from drover_executor.project.checkout import ProjectSource, playbook_in
 from drover_executor.running import facts
 from drover_executor.running.credentials import Injected
 from drover_executor.running.environment import playbook_environment
+from drover_executor.running.slices import limit_argument, limited_to_share
 from drover_executor.running.variables import variables_file
 from drover_executor.running.workspace import Workspace
 
 GRACE_SECONDS = 10.0  # between an interrupt and the end by force
 _MAX_VERBOSITY = 5
-_MAX_ARGUMENT_BYTES = 100_000  # Linux takes 128 KiB
 _DEFAULT_CALLBACKS = "~/.ansible/plugins/callback:/usr/share/ansible/plugins/callback"
 
 
@@ -42,19 +42,20 @@ class Prepared:
 def child_spec(prepared: Prepared) -> ChildSpec:
     """Write inventory and variables, and say how to run the playbook. Raises RunFailedError."""
     space, manifest, injected = prepared.space, prepared.manifest, prepared.injected
+    inventory, variables = str(_inventory(prepared)), _variables(prepared)
     config = RunnerConfig(
         private_data_dir=str(space.private),
         project_dir=str(space.project),
         ident="run",
         playbook=playbook_in(space, str(manifest["playbook"]["playbook_path"])),
-        inventory=str(_inventory(prepared)),
+        inventory=inventory,
         extravars=None,
-        limit=_limit(space, manifest.get("limit") or ""),
+        limit=None if manifest.get("slice") else limit_argument(space, manifest.get("limit") or ""),
         verbosity=min(int(manifest.get("verbosity") or 0), _MAX_VERBOSITY) or None,
         forks=manifest.get("forks") or None,
         tags=",".join(manifest.get("tags") or ()) or None,
         skip_tags=",".join(manifest.get("skip_tags") or ()) or None,
-        cmdline=shlex.join(_options(prepared)) or None,
+        cmdline=shlex.join([*_options(prepared), *variables]) or None,
         envvars=_original_callback(space.project),
         fact_cache_type="",  # as Ansible's own configuration says, not ansible-runner's
     )
@@ -62,8 +63,10 @@ def child_spec(prepared: Prepared) -> ChildSpec:
     base = playbook_environment(space, injected.env)
     cache = facts.cache_environment(space) if manifest.get("use_fact_cache") else {}
     agent = {"SSH_AUTH_SOCK": str(space.sockets / "agent")} if injected.agent_keys else {}
+    command = [str(word) for word in config.command]
+    deciding = [f"--inventory={inventory}", *injected.options, *variables]
     return ChildSpec(
-        command=[str(word) for word in config.command],
+        command=limited_to_share(space, manifest, command, deciding),
         cwd=str(space.project),
         env=base | dict(prepared.paths) | _runners_own(config.env, space.project) | agent | cache,
         secrets=[*injected.secrets, *_secret_vars(manifest)],
@@ -106,20 +109,17 @@ def _options(prepared: Prepared) -> list[str]:
         options.append(f"--start-at-task={task}")
     if manifest.get("become_enabled"):
         options.append("--become")
-    variables = manifest.get("extra_vars") or {}
-    if variables or injected.extra_vars:
-        data = {*(manifest.get("secret_vars") or ()), *(manifest.get("untrusted_vars") or ())}
-        text = variables_file(injected.extra_vars, variables, data)
-        path = prepared.space.write_private("extravars.yml", text)
-        options.append(f"--extra-vars=@{path}")
     return options
 
 
-def _limit(space: Workspace, pattern: str) -> str | None:
-    """As a file of one pattern a line where it is too long for an argument: it may name every host."""
-    if len(pattern.encode()) <= _MAX_ARGUMENT_BYTES:
-        return pattern or None
-    return f"@{space.write_private('limit', pattern.replace(',', chr(10)))}"
+def _variables(prepared: Prepared) -> list[str]:
+    manifest, injected = prepared.manifest, prepared.injected
+    variables = manifest.get("extra_vars") or {}
+    if not variables and not injected.extra_vars:
+        return []
+    data = {*(manifest.get("secret_vars") or ()), *(manifest.get("untrusted_vars") or ())}
+    text = variables_file(injected.extra_vars, variables, data)
+    return [f"--extra-vars=@{prepared.space.write_private('extravars.yml', text)}"]
 
 
 def _inventory(prepared: Prepared) -> Path:

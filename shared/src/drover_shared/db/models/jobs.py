@@ -33,10 +33,11 @@ class Job(Base):
         Index("ix_jobs_pending", text("priority DESC"), "id", postgresql_where=text("status = 'pending'")),
         # The scheduler's lanes: it looks at the head of each, however long they are.
         Index(
-            "ix_jobs_line",
+            "ix_jobs_lanes",
             "executor_pool",
             "organization_id",
             text("coalesce(job_template_id, 0)"),
+            text("(sliced_job_id IS NOT NULL)"),
             "allow_simultaneous",
             "inventory_id",
             text("priority DESC"),
@@ -59,6 +60,21 @@ class Job(Base):
             "ix_jobs_waits_for",
             "waits_for_job_id",
             postgresql_where=text("waits_for_job_id IS NOT NULL"),
+        ),
+        # Each slice of a job once, and where to find them.
+        Index(
+            "uq_jobs_slices",
+            "sliced_job_id",
+            "slice_number",
+            unique=True,
+            postgresql_where=text("sliced_job_id IS NOT NULL"),
+        ),
+        Index(
+            "ix_jobs_split",
+            "id",
+            postgresql_where=text(
+                "slice_count > 1 AND slice_number IS NULL AND status IN ('queued', 'running')"
+            ),
         ),
         CheckConstraint("kind IN ('playbook', 'project_sync')", name="kind"),
         CheckConstraint("kind <> 'playbook' OR inventory_snapshot_id IS NOT NULL", name="snapshot"),
@@ -154,6 +170,10 @@ class Job(Base):
     retry_wait_seconds: Mapped[int] = mapped_column(Integer, server_default="10")
     executor_pool: Mapped[str] = mapped_column(server_default="default")
     priority: Mapped[int] = mapped_column(Integer, server_default="0")
+    # A job with several slices has no run of its own: it is split into as many jobs, which have a number.
+    slice_count: Mapped[int] = mapped_column(Integer, server_default="1")
+    slice_number: Mapped[int | None] = mapped_column(Integer)  # from 1; None: all of the hosts
+    sliced_job_id: Mapped[int | None] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"))
     artifacts: Mapped[JsonObject]
     traceparent: Mapped[str | None]  # of the request that launched it, where traces are on
 

@@ -4,6 +4,7 @@ from typing import Any
 
 import marshmallow as ma
 from drover_shared.domain.retries import MAX_WAIT_SECONDS, RetryHosts, RetryOn
+from drover_shared.domain.slices import MAX_SLICES
 from marshmallow import fields, validate
 
 from drover_api.http.fields import (
@@ -138,7 +139,13 @@ class _BodyBase(NamedBody):
     executor_pool = text(1, 100, load_default="default")
     priority = integer(-1000, 1000, load_default=0)
     slice_count = integer(
-        1, 1, load_default=1, metadata={"description": "1: jobs are not divided over executors yet"}
+        1,
+        MAX_SLICES,
+        load_default=1,
+        metadata={
+            "description": "how many jobs a launch is split into, each for its share of the hosts; never "
+            "more than there are hosts"
+        },
     )
 
 
