@@ -8,15 +8,22 @@ import pytest
 from sqlalchemy import create_engine, text
 from support.job_output import assert_complete
 from support.live import LiveStack, job_ended
-from support.projects import World
+from support.projects import World, local_hosts, make_repository
 from support.waiting import eventually
 
+HELLO = "- hosts: all\n  gather_facts: false\n  tasks:\n    - debug: {msg: hello}\n"
 
-@pytest.fixture
-def finished(world: World, example_project: Path, example_inventory: str, client: httpx.Client) -> int:
-    inventory = world.inventory("fleet", example_inventory)
-    job = world.launch(world.template("roll-out", str(example_project), "site.yml", inventory))
-    job_ended(client, job["id"])
+
+@pytest.fixture(scope="module")
+def finished(stack: LiveStack, tmp_path_factory: pytest.TempPathFactory) -> int:
+    """A job that has ended."""
+    project = tmp_path_factory.mktemp("operating") / "project"
+    make_repository(project, {"site.yml": HELLO})
+    with stack.client() as client:
+        world = World.make(client, "operating")
+        inventory = world.inventory("fleet", local_hosts("one", "two"))
+        job = world.launch(world.template("hello", str(project), "site.yml", inventory))
+        job_ended(client, job["id"])
     job_id: int = job["id"]
     return job_id
 

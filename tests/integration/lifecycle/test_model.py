@@ -42,7 +42,7 @@ from support.story import NEVER as STORY
 TERMS = LeaseTerms(lease_seconds=30, heartbeat_interval_seconds=5)
 ROOT = Principal(user_id=1, username="admin", is_superuser=True, is_system_auditor=False)
 SERIAL_TEMPLATE = 7
-EXAMPLES = 15
+EXAMPLES = 9
 WHO = st.sampled_from((0, 1))
 ANY = st.integers(0, 1000)  # picks one of what there is, modulo its count
 POLICIES: tuple[dict[str, Any], ...] = (

@@ -5,14 +5,16 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import httpx
 import pytest
 import redis
+from drover_cli.local.health import is_ready
 from drover_cli.local.home import SERVICES
-from drover_cli.local.state import StackState, is_alive, is_running, read_state
+from drover_cli.local.servers import HOST
+from drover_cli.local.state import ServiceState, StackState, is_alive, is_running, read_state
 from support.live import LiveStack
 from support.waiting import eventually
 
@@ -75,7 +77,8 @@ def test_ctrl_c_early_leaves_nothing(stack: LiveStack) -> None:
     assert nothing_runs(stack)
 
 
-def test_a_whole_life(stack: LiveStack, tmp_path: Path) -> None:
+def test_a_whole_life(stack: LiveStack) -> None:
+    """In the whole suite other stacks run beside it."""
     assert "not running" in stack.command("status").stdout
     assert stack.command("down").returncode == 0
     stack.start()
@@ -85,15 +88,11 @@ def test_a_whole_life(stack: LiveStack, tmp_path: Path) -> None:
     assert letters.returncode == 0, letters.stderr
     assert letters.stdout.split()[0] == "id"
     assert "no events are older" in stack.command("admin", "retention", "--days", "30").stdout
-    check_a_second_one_beside_it(LiveStack(tmp_path / "other"))
     check_crashed_servers_come_back(stack)
-
     services = state_of(stack).services
     os.kill(state_of(stack).pid, signal.SIGKILL)
     eventually("the supervisor is gone", lambda: not is_running(stack.home), 10)
-    stack.start()  # at once, while the old ones may still be ending
-    assert not any(is_alive(service) for service in services.values())
-    assert httpx.get(f"{stack.url}/readyz").status_code == 200
+    check_it_starts_at_once_and_ends_with_its_terminal(stack, services.values())
 
 
 def check_what_a_person_sees(stack: LiveStack) -> None:
@@ -108,17 +107,19 @@ def check_what_a_person_sees(stack: LiveStack) -> None:
     assert "one of: postgres" in stack.command("logs", "nothing").stderr
 
 
-def check_a_second_one_beside_it(other: LiveStack) -> None:
-    process = foreground(other)
-    try:
-        eventually("ready", lambda: reached(other) == "ready", 180)
-        os.killpg(process.pid, signal.SIGINT)
-        text, _ = process.communicate(timeout=60)
-    finally:
-        other.stop()
+def check_it_starts_at_once_and_ends_with_its_terminal(
+    stack: LiveStack, before: Iterable[ServiceState]
+) -> None:
+    """While what ran before may still be ending."""
+    process = foreground(stack)
+    eventually("what ran before is gone", lambda: not any(is_alive(one) for one in before), 60)
+    eventually("ready", lambda: is_ready(HOST, stack.home.api_port), 180)
+    now = state_of(stack).services.values()
+    os.killpg(process.pid, signal.SIGINT)
+    text, _ = process.communicate(timeout=60)
     assert process.returncode == 130, text
     assert "Drover is stopped" in text
-    assert nothing_runs(other)
+    assert not any(is_alive(one) for one in now)
 
 
 def check_crashed_servers_come_back(stack: LiveStack) -> None:

@@ -29,9 +29,10 @@ def test_every_module_that_makes_metrics_is_among_them() -> None:
         ".".join(path.relative_to(folder).with_suffix("").parts)
         for folder in [ROOT / "shared" / "src", *(ROOT / "services").glob("*/src")]
         for path in folder.rglob("*.py")
-        if re.search(r"= (Counter|Gauge|Histogram|Summary)\(", path.read_text())
+        if re.search(r"= (Counter|Gauge|Histogram|Summary)\(", text := path.read_text())
+        and not re.search(r"^from collections import .*Counter", text, re.MULTILINE)
     }
-    assert made - {"drover_api.jobs.resolve"} == MODULES.keys()  # that one counts with collections.Counter
+    assert made == MODULES.keys()
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: str(rule["alert"]))
