@@ -3,16 +3,15 @@
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
 from uuid import UUID
 
 import pytest
 import redis
 from drover_scheduler.scheduler import Tick, schedule_jobs
 from drover_shared.ids import new_run_id
-from sqlalchemy import Engine, create_engine, text
-from support.runs import add_executor, add_job
-from support.scheduling import make_tick
+from sqlalchemy import Engine, create_engine
+from support.runs import add_executor
+from support.scheduling import change, job, make_tick, rows, status
 
 
 @dataclass
@@ -36,31 +35,12 @@ def tick(engine: Engine, redis_client: redis.Redis, bell: Heard) -> Tick:
     return make_tick(engine, redis_client, bell)
 
 
-def job(engine: Engine, **values: Any) -> int:
-    with engine.begin() as connection:
-        return add_job(connection, **values)
-
-
-def rows(engine: Engine, sql: str, **values: Any) -> list[Any]:
-    with engine.connect() as connection:
-        return [tuple(row) for row in connection.execute(text(sql), values)]
-
-
-def change(engine: Engine, sql: str, **values: Any) -> None:
-    with engine.begin() as connection:
-        connection.execute(text(sql), values)
-
-
-def status(engine: Engine, job_id: int) -> str:
-    return str(rows(engine, "SELECT status FROM jobs WHERE id = :id", id=job_id)[0][0])
-
-
 def finish(engine: Engine, job_id: int) -> None:
     """As an executor and the API would."""
     for state in ("starting", "running", "successful"):
         change(engine, "UPDATE job_runs SET state = :state WHERE job_id = :id", state=state, id=job_id)
-    for status in ("running", "successful"):
-        change(engine, "UPDATE jobs SET status = :status WHERE id = :id", status=status, id=job_id)
+    for ended in ("running", "successful"):
+        change(engine, "UPDATE jobs SET status = :status WHERE id = :id", status=ended, id=job_id)
 
 
 def test_a_message_makes_the_first_attempt(engine: Engine, bell: Heard) -> None:

@@ -13,7 +13,7 @@ from drover_shared.db.partitions import partition_name
 from drover_shared.queue import Doorbell
 from sqlalchemy import Engine, text
 from support.runs import RunRow, add_job, add_run
-from support.scheduling import make_tick
+from support.scheduling import change, make_tick, rows
 
 PAST = datetime.now(UTC) - timedelta(hours=10)
 FUTURE = datetime.now(UTC) + timedelta(hours=10)
@@ -27,16 +27,6 @@ def clock() -> FakeClock:
 @pytest.fixture
 def tick(engine: Engine, redis_client: redis.Redis, redis_url: str, clock: FakeClock) -> Tick:
     return make_tick(engine, redis_client, Doorbell(redis_url), clock)
-
-
-def rows(engine: Engine, sql: str, **values: Any) -> list[Any]:
-    with engine.connect() as connection:
-        return [tuple(row) for row in connection.execute(text(sql), values)]
-
-
-def change(engine: Engine, sql: str, **values: Any) -> None:
-    with engine.begin() as connection:
-        connection.execute(text(sql), values)
 
 
 def held_run(engine: Engine, job: dict[str, Any] | None = None, **run: Any) -> RunRow:

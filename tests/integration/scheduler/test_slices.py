@@ -13,33 +13,14 @@ from drover_scheduler.retention import count_expired, remove_some
 from drover_scheduler.scheduler import Tick, schedule_jobs
 from drover_shared.db.slices import follow
 from drover_shared.ids import new_run_id
-from sqlalchemy import Engine, text
-from support.runs import add_executor, add_job
-from support.scheduling import SilentBell, make_tick
+from sqlalchemy import Engine
+from support.runs import add_executor
+from support.scheduling import SilentBell, change, job, make_tick, rows, status
 
 
 @pytest.fixture
 def tick(engine: Engine, redis_client: redis.Redis) -> Tick:
     return make_tick(engine, redis_client, SilentBell())
-
-
-def job(engine: Engine, **values: Any) -> int:
-    with engine.begin() as connection:
-        return add_job(connection, **values)
-
-
-def rows(engine: Engine, sql: str, **values: Any) -> list[Any]:
-    with engine.connect() as connection:
-        return [tuple(row) for row in connection.execute(text(sql), values)]
-
-
-def change(engine: Engine, sql: str, **values: Any) -> None:
-    with engine.begin() as connection:
-        connection.execute(text(sql), values)
-
-
-def status(engine: Engine, job_id: int) -> str:
-    return str(rows(engine, "SELECT status FROM jobs WHERE id = :id", id=job_id)[0][0])
 
 
 def slices(engine: Engine, job_id: int) -> list[int]:
