@@ -5,6 +5,7 @@ nothing of the next, which is told from its beginning.
 """
 
 from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
 
 from drover_api.jobs.watch import JobState
 from drover_api.output.boards import Boards
@@ -14,16 +15,10 @@ _LONGEST = 18  # digits of a seq or an offset; more is none
 
 async def first_attempt(boards: Boards, job_id: int) -> AsyncGenerator[JobState | None, None]:
     """None at each sign of life while the job waits for an attempt, then the job with one; ends without."""
-    async with boards.jobs.watch(job_id) as watch:
-        while True:
-            version, job = watch.version, watch.state
-            if job is not None and job.run_id is not None:
+    async with aclosing(when(boards, job_id, lambda job: job.run_id is not None)) as waiting:
+        async for job in waiting:
+            if job is None or job.run_id is not None:
                 yield job
-                return
-            if job is None or job.over:
-                return
-            if not await watch.news(version):
-                yield None
 
 
 async def every_attempt(boards: Boards, job_id: int) -> AsyncGenerator[JobState | None, None]:
