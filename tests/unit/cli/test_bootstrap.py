@@ -1,4 +1,6 @@
+import os
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -83,3 +85,17 @@ def test_this_python_has_a_pip_to_start_from() -> None:
     wheel = bootstrap.bundled_pip()
     assert wheel is not None
     assert wheel.name.startswith("pip-")
+
+
+@pytest.mark.parametrize("name", [*bootstrap.MAIN_MODULES, *bootstrap.EXECUTOR_MODULES])
+def test_what_is_compiled_at_the_installation_is_there(name: str) -> None:
+    assert find_spec(name) is not None
+
+
+def test_what_the_command_starts_writes_bytecode(clone: Bootstrap, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = []
+    monkeypatch.setattr(sys, "argv", ["bootstrap.py", str(clone.root), "status"])
+    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
+    monkeypatch.setattr(os, "execv", lambda *_: seen.append(dict(os.environ)))
+    bootstrap.main()
+    assert "PYTHONDONTWRITEBYTECODE" not in seen[0]
