@@ -3,7 +3,10 @@
 from datetime import UTC, datetime
 
 import pytest
+from argon2 import extract_parameters
+from argon2.exceptions import VerifyMismatchError
 from cryptography.fernet import Fernet
+from drover_api.access import passwords
 from drover_api.access.passwords import hash_password, verify_password
 from drover_api.access.throttle import MAX_FAILURES, MAX_KEYS, WINDOW_SECONDS, LoginThrottle
 from drover_api.activity import difference
@@ -45,6 +48,13 @@ def test_passwords_are_argon2id() -> None:
     assert not verify_password(stored, "wrong")
     assert not verify_password(None, "nobody has this password")
     assert not verify_password("not a hash", "x")
+
+
+def test_a_name_that_nobody_has_is_told_no_sooner() -> None:
+    """Its password is hashed as any other, with the same parameters."""
+    assert extract_parameters(passwords._NOBODY) == extract_parameters(hash_password("x"))
+    with pytest.raises(VerifyMismatchError):
+        passwords._HASHER.verify(passwords._NOBODY, "")
 
 
 def test_failures_are_counted_in_a_window() -> None:
