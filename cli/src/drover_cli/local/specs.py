@@ -1,6 +1,7 @@
 """How each service of the stack is started: its command, and no more of the environment than it needs."""
 
 import os
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,9 +26,8 @@ PASSED_ON = (
     "DROVER_API_THREADS",
     "DROVER_RETENTION_EVENTS_DAYS",
     "DROVER_RETENTION_LOGS_DAYS",
-    "DROVER_EXECUTOR_SLOTS",
-    "DROVER_EXECUTOR_ISOLATION",
 )
+EXECUTORS = re.compile("DROVER_EXECUTOR_.")  # the executor's own, passed on where the stack does not set them
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class Specs:
         self._home = home
         self._secrets = secrets
         self._ports = ports
-        self._local_roots = environ.get("DROVER_EXECUTOR_LOCAL_ROOTS") or "/"
+        self._executors = {name: value for name, value in environ.items() if value and EXECUTORS.match(name)}
         self._common = {name: environ[name] for name in PASSED_ON if name in environ}
 
     @property
@@ -155,10 +155,11 @@ class Specs:
 
     def _executor(self) -> dict[str, str]:
         return {
+            # a person's own machine: playbooks run as that person and could read all of it anyway
+            "DROVER_EXECUTOR_LOCAL_ROOTS": "/",
+            **self._executors,
             "DROVER_API_URL": self.api_url,
             "DROVER_REGISTRATION_TOKEN": self._secrets.registration_token,
             "DROVER_EXECUTOR_NAME": "local",
             "DROVER_EXECUTOR_DIR": str(self._home.folder / "executor"),
-            # a person's own machine: playbooks run as that person and could read all of it anyway
-            "DROVER_EXECUTOR_LOCAL_ROOTS": self._local_roots,
         }

@@ -19,6 +19,7 @@ from drover_executor.client.registration import Registration
 from drover_executor.client.run_api import Claim, RunApi
 from drover_executor.client.transport import Transport
 from drover_executor.containers.containers import Containers
+from drover_executor.disk import Disk
 from drover_executor.doorbell import DoorbellListener
 from drover_executor.executor import Executor, Slots
 from drover_executor.isolation import chosen_isolation, told
@@ -39,6 +40,8 @@ def main() -> int:
     containers = chosen_isolation(settings, settings.folder)
     stop = stop_on_signals()
     settings.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    disk = Disk(settings.folder, settings.reserve_bytes)
+    disk.check()
     found = found_runs(settings.folder)
     release = version("drover-executor")
     transport = Transport(settings.api_url, release)
@@ -59,7 +62,7 @@ def main() -> int:
         _checks(registered, client),
         {name: partial(_check_unless, stop, one) for name, one in (("taking", progress), ("beating", beats))},
     )
-    executor = _executor(settings, containers, transport, registration, client, stop, progress, beats)
+    executor = _executor(settings, disk, containers, transport, registration, client, stop, progress, beats)
     executor.resume(found)  # their leases do not wait until the API can be reached
     if containers is not None:
         containers.sweep()
@@ -76,6 +79,7 @@ def main() -> int:
 
 def _executor(
     settings: ExecutorSettings,
+    disk: Disk,
     containers: Containers | None,
     transport: Transport,
     registration: Registration,
@@ -89,7 +93,7 @@ def _executor(
 
     factory = RunnerFactory(settings, containers, transport, registration, make_sink)
     listener = None if client is None else DoorbellListener(settings.redis_url, settings.pools)
-    return Executor(factory, registration, Slots(settings.slots), listener, stop, progress, beats)
+    return Executor(factory, registration, Slots(settings.slots), disk, listener, stop, progress, beats)
 
 
 def _register(registration: Registration, stop: threading.Event, progress: Progress, beats: Progress) -> bool:

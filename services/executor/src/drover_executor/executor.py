@@ -13,6 +13,7 @@ from drover_shared.streams.progress import Progress
 from drover_executor import metrics
 from drover_executor.client.errors import ApiError, UnavailableError
 from drover_executor.client.registration import Registration
+from drover_executor.disk import Disk
 from drover_executor.doorbell import BellBrokenError, DoorbellListener
 from drover_executor.running.control import Control
 from drover_executor.running.runner import FoundRun, RunnerFactory
@@ -89,12 +90,14 @@ class Executor:
         factory: RunnerFactory,
         registration: Registration,
         slots: Slots,
+        disk: Disk,
         listener: DoorbellListener | None,
         stop: threading.Event,
         progress: Progress,
         beats: Progress,
     ) -> None:
         self._beats = beats
+        self._disk, self._disk_full = disk, False
         self._factory, self._registration, self._slots = factory, registration, slots
         self._progress = progress
         self._listener, self._stop = listener, stop
@@ -117,9 +120,11 @@ class Executor:
         beats.start()
         while not self._stop.is_set():
             self._progress.touch()
-            if self._drain or not self._slots.wait_free(0.0):
+            roomy = self._has_room()
+            if self._drain or not roomy or not self._slots.wait_free(0.0):
                 self._quiet()
-                self._slots.wait_free(_LISTEN_SECONDS) if not self._drain else self._stop.wait(_PAUSE_SECONDS)
+                waits = self._drain or not roomy
+                self._stop.wait(_PAUSE_SECONDS) if waits else self._slots.wait_free(_LISTEN_SECONDS)
                 continue
             run_id = self._next(pools)
             if run_id is not None and not self._drain and not self._stop.is_set():
@@ -129,6 +134,19 @@ class Executor:
             self._slots.stop_all("this executor stops")
             self._slots.wait_empty(_PAUSE_SECONDS * 5)
         beats.join(_PAUSE_SECONDS)
+
+    def _has_room(self) -> bool:
+        """Whether the disk would hold another run's output; says so where that changes."""
+        room = self._disk.room_bytes
+        metrics.ROOM.set(room)
+        if (room < 0) != self._disk_full:
+            self._disk_full = room < 0
+            reserve = self._disk.reserve_bytes
+            if self._disk_full:
+                _log.warning("disk_nearly_full", free_bytes=room + reserve, reserve_bytes=reserve)
+            else:
+                _log.info("disk_has_room_again", free_bytes=room + reserve, reserve_bytes=reserve)
+        return not self._disk_full
 
     def _next(self, pools: tuple[str, ...]) -> UUID | None:
         if self._listener is not None:

@@ -1,8 +1,6 @@
 """The worker of one run: takes its spec, runs the playbook, writes the result."""
 
 import contextlib
-import os
-from functools import partial
 from pathlib import Path
 
 from drover_shared.masking import Masker
@@ -14,6 +12,7 @@ from drover_executor.child.line import Line
 from drover_executor.child.playbook import CANCEL, KILL, GuardGoneError, Playbook
 from drover_executor.child.recorder import Recorder
 from drover_executor.child.spec import SPOOL, ChildResult, ChildSpec
+from drover_executor.disk import Disk
 
 _CANNOT_START = 127  # a shell's exit status for a command that is not there
 
@@ -30,8 +29,8 @@ def work(folder: Path, listener: int, guards_life: int) -> int:
     masker = Masker(spec.secrets)
     recorder = Recorder(folder / SPOOL, Path(spec.events_dir), masker)
     facts = None if spec.facts_dir is None else FactFolder(Path(spec.facts_dir))
-    room = partial(has_room, folder, spec.reserve_bytes)
-    playbook = Playbook(spec, recorder, Line(listener), guards_life, room)
+    disk = Disk(folder, spec.reserve_bytes)
+    playbook = Playbook(spec, recorder, Line(listener), guards_life, disk.has_room)
     try:
         rc = playbook.run()
     except GuardGoneError:
@@ -48,12 +47,6 @@ def work(folder: Path, listener: int, guards_life: int) -> int:
     )
     ended.write(folder)
     return 0
-
-
-def has_room(folder: Path, reserve_bytes: int) -> bool:
-    """Whether the disk of `folder` has at least `reserve_bytes` free."""
-    disk = os.statvfs(folder)
-    return disk.f_bavail * disk.f_frsize >= reserve_bytes
 
 
 def _status(rc: int, stopped: str) -> str:
