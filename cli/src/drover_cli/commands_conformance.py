@@ -1,8 +1,10 @@
 """`drover conformance`: holds a running API, or an executor, to the executor protocol."""
 
 import os
-from collections.abc import Collection
-from contextlib import closing
+import signal
+from collections.abc import Collection, Iterator
+from contextlib import closing, contextmanager
+from types import FrameType
 
 import typer
 
@@ -37,13 +39,34 @@ def conformance(stack: Stack, url: str, username: str, only: tuple[str, ...]) ->
 
 
 def executor_conformance(command: str, only: tuple[str, ...]) -> int:
-    """The same for an executor, which `command` starts."""
+    """The same for an executor, which `command` starts; it is ended with this process, unless by SIGKILL."""
     _refuse_unknown(only, EXECUTOR_RULES)
-    with told_plainly(), closing(Stage(command)) as stage:
+    with told_plainly(), _unwound_by_signals(), closing(Stage(command)) as stage:
         broken = try_rules(EXECUTOR_RULES, stage, only, show)
         if broken:
             out.print(f"\nWhat it printed last:\n{stage.subject.last_words}", markup=False, soft_wrap=True)
     return _summed_up(broken, len(only) or len(EXECUTOR_RULES))
+
+
+@contextmanager
+def _unwound_by_signals() -> Iterator[None]:
+    """SIGTERM and SIGHUP end the body like an error does, so that it puts away what it started.
+
+    A second one does not disturb that; the status is the shell's for the signal.
+    """
+    numbers = (signal.SIGTERM, signal.SIGHUP)
+
+    def end(number: int, _frame: FrameType | None) -> None:
+        for each in numbers:
+            signal.signal(each, signal.SIG_IGN)
+        raise SystemExit(128 + number)
+
+    before = {number: signal.signal(number, end) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _refuse_unknown(only: tuple[str, ...], rules: Collection[str]) -> None:

@@ -1,6 +1,11 @@
 """The conformance kit: the rules of the document, and a refusal of what breaks them."""
 
+import os
 import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -55,3 +60,27 @@ def test_a_broken_api_is_told_rule_by_rule() -> None:
     assert [result.number for result in results] == ["R1", "R2", "R4"]
     assert "answered 200 instead of 401" in results[0].fault
     assert "same token" in results[1].fault
+
+
+def test_a_kit_that_is_ended_ends_the_executor_that_it_started(tmp_path: Path) -> None:
+    """Told by a pipe that the executor alone holds: it is closed when the last of its processes is gone."""
+    pipe = tmp_path / "held"
+    os.mkfifo(pipe)
+    executor = tmp_path / "executor.py"
+    executor.write_text(
+        f"held = open({str(pipe)!r}, 'w')\nheld.write('x')\nheld.flush()\nimport time\ntime.sleep(600)"
+    )
+    command = [
+        sys.executable,
+        "-m",
+        "drover_cli",
+        "conformance",
+        "--executor",
+        f"{sys.executable} {executor}",
+    ]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as kit:
+        with pipe.open() as held:
+            assert held.read(1) == "x"
+            kit.send_signal(signal.SIGTERM)
+            assert held.read() == ""
+        assert kit.wait(20) == 128 + signal.SIGTERM

@@ -43,8 +43,6 @@ def fill_pool(connection: Connection, pool: str, new_id: IdSource) -> list[Waiti
     One scheduler at a time judges a pool, until its transaction ends. A job whose row somebody else holds
     is left for the next time.
     """
-    if room(connection, pool) == 0:
-        return []
     connection.execute(_LOCK_POOL, {"space": _POOL_LOCK, "pool": pool})
     free = room(connection, pool)
     if free == 0:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cache
 from uuid import UUID
 
 from drover_shared.db.attempts import WaitingRun, add_next_run
@@ -12,11 +13,17 @@ from drover_shared.domain.reasons import SENTENCES, Reason
 from drover_shared.domain.retries import RetryOn, kind_of_end
 from drover_shared.domain.states import JobStatus, RunState
 from drover_shared.ids import IdSource
-from sqlalchemy import ColumnElement, Connection, Row, and_, func, or_, select
+from sqlalchemy import ColumnElement, Connection, Row, Select, and_, bindparam, func, or_, select
 
 AT_ONCE = 100
 TIMEOUT_GRACE_SECONDS = 60.0  # the executor ends a playbook in time itself; this is for one that does not
 _HELD = (RunState.STARTING, RunState.RUNNING)
+_EXPIRED = (
+    select(JobRun.id, JobRun.job_id)
+    .where(JobRun.state.in_(_HELD), JobRun.lease_expires_at < bindparam("ended_before"))
+    .order_by(JobRun.lease_expires_at)
+    .limit(AT_ONCE)
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,12 +37,7 @@ class Ended:
 
 def expired_runs(connection: Connection, ended_before: datetime) -> Sequence[tuple[UUID, int]]:
     """(run id, job id) of runs whose lease ended before that moment: `LeaseTime` less the grace."""
-    rows = connection.execute(
-        select(JobRun.id, JobRun.job_id)
-        .where(JobRun.state.in_(_HELD), JobRun.lease_expires_at < ended_before)
-        .order_by(JobRun.lease_expires_at)
-        .limit(AT_ONCE)
-    )
+    rows = connection.execute(_EXPIRED, {"ended_before": ended_before})
     return [(row.id, row.job_id) for row in rows]
 
 
@@ -65,13 +67,18 @@ def lose_run(
 
 def overdue_runs(connection: Connection) -> Sequence[tuple[UUID, int]]:
     """(run id, job id) of runs past their job's time: to run and the grace, or to get started."""
-    rows = connection.execute(
+    return [(row.id, row.job_id) for row in connection.execute(_late())]
+
+
+@cache
+def _late() -> Select[UUID, int]:
+    """Made once, as each tick asks."""
+    return (
         select(JobRun.id, JobRun.job_id)
         .join(Job, Job.id == JobRun.job_id)
         .where(JobRun.state.in_(_HELD), or_(_overdue(), _slow_start()))
         .limit(AT_ONCE)
     )
-    return [(row.id, row.job_id) for row in rows]
 
 
 def time_out_run(

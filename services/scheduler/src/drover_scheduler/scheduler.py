@@ -11,20 +11,28 @@ from drover_shared import traces
 from drover_shared.clock import Clock
 from drover_shared.db import job_counts, project_syncs, slices
 from drover_shared.db.attempts import WaitingRun, release_after_leases
-from drover_shared.db.models import Job
-from drover_shared.domain.states import JobStatus
+from drover_shared.db.models import Job, JobRun
+from drover_shared.domain.states import RunState
 from drover_shared.ids import IdSource
 from drover_shared.logging import get_logger
 from drover_shared.streams.bells import ring_runs
 from drover_shared.streams.failures import describe
-from sqlalchemy import Engine, bindparam, func, select
+from sqlalchemy import Engine, and_, bindparam, func, select
 
 from drover_scheduler import housekeeping, leases, line, metrics, narrowing, pending, waiting
 from drover_scheduler.attempts import fill_pool
 from drover_scheduler.lease_time import LeaseTime
 
-_TOLD_OF = select(Job.id, Job.executor_pool, Job.status, Job.sliced_job_id).where(
-    Job.id.in_(bindparam("ids", expanding=True))
+_TOLD_OF = (
+    select(
+        Job.id,
+        Job.executor_pool,
+        Job.status,
+        Job.sliced_job_id,
+        and_(JobRun.id.is_not(None), JobRun.rung_at.is_(None)).label("unheard"),
+    )
+    .outerjoin(JobRun, and_(JobRun.id == Job.current_run_id, JobRun.state == RunState.PENDING))
+    .where(Job.id.in_(bindparam("ids", expanding=True)))
 )
 _log = get_logger("drover.scheduler")
 
@@ -43,9 +51,9 @@ def schedule_jobs(engine: Engine, bell: Bell, new_id: IdSource, job_ids: Sequenc
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         jobs = connection.execute(_TOLD_OF, {"ids": job_ids}).all()
     _follow(engine, {job.sliced_job_id for job in jobs if job.sliced_job_id is not None})
-    queued = [job.id for job in jobs if job.status == JobStatus.QUEUED]
-    if queued:
-        _ring_for_next(engine, bell, queued)
+    following = [job.id for job in jobs if job.unheard]
+    if following:
+        _ring_for_next(engine, bell, following)
     pools = sorted({job.executor_pool for job in jobs})
     return sum(schedule_pool(engine, bell, new_id, pool, found_by) for pool in pools)
 

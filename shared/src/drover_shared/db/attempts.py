@@ -5,10 +5,22 @@ Lock order, here and everywhere: the job's row before its runs' rows.
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Connection, and_, bindparam, func, insert, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Update,
+    and_,
+    bindparam,
+    func,
+    insert,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.orm import aliased
 
 from drover_shared.db.models import Job, JobRun
@@ -111,13 +123,18 @@ def is_available() -> ColumnElement[bool]:
 
 def release_after_leases(db: Executes, ended_before: datetime) -> None:
     """Let attempts be claimed that waited for a lease which ended before that moment: `LeaseTime` judges."""
+    db.execute(_release(), {"ended_before": ended_before})
+
+
+@cache
+def _release() -> Update:
     before = aliased(JobRun)
     over = select(before.id).where(
         before.job_id == JobRun.job_id,
         before.attempt_number == JobRun.attempt_number - 1,
-        before.lease_expires_at >= ended_before,
+        before.lease_expires_at >= bindparam("ended_before"),
     )
-    db.execute(
+    return (
         update(JobRun)
         .where(JobRun.state == RunState.PENDING, JobRun.awaits_lease, ~over.exists())
         .values(awaits_lease=False)

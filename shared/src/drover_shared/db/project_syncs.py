@@ -7,9 +7,10 @@ twice changes nothing.
 
 import re
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, cast, delete, or_, select, update
+from sqlalchemy import Connection, Row, Select, bindparam, cast, delete, or_, select, update
 from sqlalchemy.dialects.postgresql import JSONB, insert
 from sqlalchemy.orm import Session
 
@@ -53,15 +54,19 @@ def settle(db: Executes, sync_id: int) -> list[int]:
 
 def unsettled(db: Executes, limit: int) -> list[int]:
     """Ended syncs that jobs still wait for."""
+    return [one for one in db.execute(_unsettled(), {"at_most": limit}).scalars() if one is not None]
+
+
+@cache
+def _unsettled() -> Select[int | None]:
     sync = select(Job.id).where(Job.status.in_(FINAL_JOB_STATUSES)).subquery()
-    waiting = (
+    return (
         select(Job.waits_for_job_id)
         .join(sync, sync.c.id == Job.waits_for_job_id)
         .where(Job.status == JobStatus.PENDING, Job.waits_for_job_id.is_not(None))
         .distinct()
-        .limit(limit)
+        .limit(bindparam("at_most"))
     )
-    return [one for one in db.execute(waiting).scalars() if one is not None]
 
 
 def revision_of(sync: Row[Any]) -> str | None:

@@ -4,12 +4,15 @@ Lock order: the job before its slices. Whoever ends a slice holds that one alone
 transaction of its own, that a doorbell or the scheduler's tick asks for.
 """
 
+from functools import cache
 from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
     Connection,
+    Select,
     and_,
+    bindparam,
     exists,
     func,
     insert,
@@ -119,12 +122,18 @@ def follow(db: Executes, job_id: int) -> bool:
 
 def unfollowed(db: Executes, limit: int) -> list[int]:
     """Jobs that have not followed their slices yet."""
+    return list(db.execute(_unfollowed(), {"at_most": limit}).scalars())
+
+
+@cache
+def _unfollowed() -> Select[int]:
+    """Made once: each tick asks, and to build it holds up the other threads for longer than it runs."""
     one, live = aliased(Job), aliased(Job)
     begun = exists().where(one.sliced_job_id == Job.id, one.started_at.is_not(None))
     going_on = exists().where(live.sliced_job_id == Job.id, live.status.not_in(FINAL_JOB_STATUSES))
     behind = or_(and_(Job.status == JobStatus.QUEUED, begun), ~going_on)
     query = select(Job.id).where(is_sliced(), Job.status.in_(_AT_WORK), behind)
-    return list(db.execute(query.order_by(Job.id).limit(limit)).scalars())
+    return query.order_by(Job.id).limit(bindparam("at_most"))
 
 
 def _reason(db: Executes, job_id: int, target: JobStatus) -> dict[str, str | None]:
