@@ -2,18 +2,21 @@
 
 import threading
 from collections.abc import Iterator
+from typing import Any
 
 import psycopg2.errors
 import pytest
 from drover_shared.clock import SystemClock
+from drover_shared.db import migrate
+from drover_shared.db.engine import make_engine
 from drover_shared.db.migrate import is_migrated, upgrade
 from drover_shared.db.partitions import partition_name
-from sqlalchemy import Connection, Engine, create_engine, text
+from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.exc import OperationalError
 from support.servers import StackServers
 
 FIRST = "0001"
-ROWS = 20_000
+ROWS = 2_000
 # Longer than any lock on a busy machine. The rules for migrations keep locks short; this keeps them finite.
 PATIENCE = "20s"
 
@@ -26,6 +29,18 @@ _JOBS = text("""
     SELECT 'job ' || number, 1, 1, 1, :snapshot, '{}', 'site.yml', '{}', '{}', '{}', '{}', '{}'
     FROM generate_series(1, :count) AS number
 """)
+# A row in each of the other tables that grow, for each of the jobs.
+_OUTPUT = """
+    INSERT INTO job_runs (id, job_id, attempt_number) SELECT gen_random_uuid(), id, 1 + id % 2 FROM jobs;
+    INSERT INTO job_events (job_run_id, seq, job_id, timestamp, event_type, host, changed, data)
+    SELECT id, 1, job_id, now(), 'TASK_OK', 'web1', true, '{}' FROM job_runs;
+    INSERT INTO job_host_summaries (job_run_id, host, job_id) SELECT id, 'web1', job_id FROM job_runs;
+    INSERT INTO run_event_progress (job_run_id, job_id) SELECT id, job_id FROM job_runs;
+    INSERT INTO run_log_progress (job_run_id, job_id) SELECT id, job_id FROM job_runs;
+    INSERT INTO log_chunks (job_run_id, seq, storage_key, byte_offset, byte_length, sha256)
+    SELECT id, 1, 'key', 0, 1, 'sum' FROM job_runs;
+    INSERT INTO activity (action, resource_type) SELECT 'launch', 'job' FROM jobs;
+"""
 
 
 @pytest.fixture
@@ -39,9 +54,49 @@ def old_url(stack_servers: StackServers) -> Iterator[str]:
     with engine.begin() as connection:
         snapshot = connection.scalar(_SNAPSHOT)
         connection.execute(_JOBS, {"snapshot": snapshot, "count": ROWS})
+        connection.execute(text(_OUTPUT))
     engine.dispose()
     yield url
     stack_servers.drop_database(name)
+
+
+_FILLED = """
+    '^(jobs|job_runs|job_events.*|job_host_summaries|run_(event|log)_progress|log_chunks|activity)$'
+"""
+# Of these, what this transaction keeps others from writing or even reading.
+_KEPT = text(f"""
+    SELECT relname FROM pg_locks JOIN pg_class ON pg_class.oid = relation
+    WHERE pid = pg_backend_pid() AND relkind IN ('r', 'p') AND relname ~ {_FILLED}
+      AND mode IN ('ShareLock', 'ShareRowExclusiveLock', 'ExclusiveLock', 'AccessExclusiveLock')
+""")  # noqa: S608 - ours
+# Their rows that this connection has read or changed, by PostgreSQL's count.
+_ROWS_SEEN = text(f"""
+    SELECT coalesce(sum(seq_tup_read + coalesce(idx_tup_fetch, 0) + n_tup_ins + n_tup_upd + n_tup_del), 0)
+    FROM pg_stat_xact_user_tables WHERE relname ~ {_FILLED}
+""")  # noqa: S608 - ours
+FEW = 100  # rows that are quick, whatever is done with them
+
+
+class Transactions:
+    """Watches an engine's: which of them look at many rows while they keep others from a table."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.slow: list[str] = []
+        self.keeping = 0
+        self._seen = 0
+        event.listen(engine, "begin", self._begin)
+        event.listen(engine, "commit", self._commit)
+
+    def _begin(self, connection: Connection) -> None:
+        self._seen = int(connection.scalar(_ROWS_SEEN) or 0)
+
+    def _commit(self, connection: Connection) -> None:
+        kept = sorted(set(connection.scalars(_KEPT)))
+        rows = int(connection.scalar(_ROWS_SEEN) or 0) - self._seen
+        self.keeping += bool(kept)
+        if kept and rows > FEW:
+            at = connection.scalar(text("SELECT version_num FROM alembic_version"))
+            self.slow.append(f"migration {at} looked at {rows} rows while it kept {kept}")
 
 
 class Worker(threading.Thread):
@@ -71,14 +126,24 @@ class Worker(threading.Thread):
         connection.execute(_JOBS, {"snapshot": snapshot, "count": 1})
 
 
-def test_the_upgrade_lets_others_work(old_url: str) -> None:
+def test_the_upgrade_lets_others_work(old_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     engine = create_engine(old_url)
+    watched: list[Transactions] = []
+
+    def make(url: str, **options: Any) -> Engine:
+        made = make_engine(url, **options)
+        watched.append(Transactions(made))
+        return made
+
+    monkeypatch.setattr(migrate, "make_engine", make)
     assert not is_migrated(engine)
     workers = [Worker(engine) for _ in range(2)]
     for worker in workers:
         worker.start()
         assert worker.started.wait(30)
     upgrade(old_url)
+    assert watched[0].slow == []
+    assert watched[0].keeping > 5  # it does see locks
     before = [worker.added for worker in workers]
     for worker in workers:
         worker.stop.set()
@@ -90,6 +155,18 @@ def test_the_upgrade_lets_others_work(old_url: str) -> None:
     assert count == ROWS + sum(worker.added for worker in workers)
     assert is_migrated(engine)
     engine.dispose()
+
+
+def test_a_migration_that_would_hold_others_up_is_seen(old_url: str) -> None:
+    engine = create_engine(old_url)
+    transactions = Transactions(engine)
+    for slow in ("CREATE INDEX ix ON jobs (name)", "ALTER TABLE jobs ADD CONSTRAINT ck CHECK (forks > 0)"):
+        with engine.begin() as connection:
+            connection.execute(text(slow))
+    with engine.begin() as connection:
+        connection.execute(text("ALTER TABLE jobs ADD COLUMN quick integer NOT NULL DEFAULT 0"))
+    engine.dispose()
+    assert transactions.slow == [f"migration 0001 looked at {ROWS} rows while it kept ['jobs']"] * 2
 
 
 def test_a_table_in_use_is_waited_for_without_holding_others_up(old_url: str) -> None:

@@ -24,8 +24,17 @@ from drover_shared.process import run_main, stop_on_signals
 from drover_shared.settings import Environment, LogSettings, SettingsError
 
 _LOCK = 0x64726F77
+APPLICATION = "drover-migrate"  # as the database names it
 _LOOK_SECONDS = 1.0
-LOCK_WAIT = "1s"
+LOCK_WAIT = "800ms"  # nobody waits for over a second: this, and what is done with the lock
+# After this PostgreSQL's own vacuum gives way to a waiting migration, where its user may say so (a superuser,
+# or GRANT SET ON PARAMETER deadlock_timeout): at the server's second it never would, as the wait ends before.
+_VACUUM_WAIT = "200ms"
+_WAITS = f"""
+    SELECT set_config('lock_timeout', '{LOCK_WAIT}', true),
+           CASE WHEN has_parameter_privilege('deadlock_timeout', 'SET')
+           THEN set_config('deadlock_timeout', '{_VACUUM_WAIT}', true) END
+"""
 _LOCK_NOT_AVAILABLE = "55P03"
 _PAUSES = (0.5, 1, 2, 4, 8, 8, 8, 8, 8, 8, None)  # seconds between tries; None: no more
 
@@ -42,7 +51,7 @@ def upgrade(url: str, target: str = "head", stop: threading.Event | None = None)
 
     Raises OperationalError where a table stays in use for all of the tries; what was migrated stays so.
     """
-    engine = make_engine(url, pool_size=2, application="drover-migrate")
+    engine = make_engine(url, pool_size=2, application=APPLICATION)
     try:
         _upgrade(engine, target, stop or threading.Event())
     finally:
@@ -86,9 +95,7 @@ def _migrate(connection: Connection, target: str) -> None:
 
     Whoever comes after a waiting ALTER TABLE waits too: so it gives up soon, and is tried again.
     """
-    event.listen(
-        connection, "begin", lambda one: one.exec_driver_sql(f"SET LOCAL lock_timeout = '{LOCK_WAIT}'")
-    )
+    event.listen(connection, "begin", lambda one: one.exec_driver_sql(_WAITS))
     config = alembic_config()
     config.attributes["connection"] = connection
     command.upgrade(config, target)

@@ -1,6 +1,7 @@
 """Finished logs as one compressed object each."""
 
 from alembic import op
+from drover_shared.db.gently import build_index
 
 revision = "0004c"
 down_revision = "0003b"
@@ -10,7 +11,7 @@ depends_on = None
 
 def upgrade() -> None:
     op.execute("""
-        CREATE TABLE log_archives (
+        CREATE TABLE IF NOT EXISTS log_archives (
             job_run_id uuid NOT NULL,
             storage_key text NOT NULL,
             started_at timestamptz NOT NULL DEFAULT now(),
@@ -20,8 +21,8 @@ def upgrade() -> None:
             member_ends bigint[] NOT NULL DEFAULT '{}',
             CONSTRAINT pk_log_archives PRIMARY KEY (job_run_id)
         );
-        CREATE INDEX ix_log_archives_chunks ON log_archives (ready_at)
+        CREATE INDEX IF NOT EXISTS ix_log_archives_chunks ON log_archives (ready_at)
             WHERE ready_at IS NOT NULL AND chunks_removed_at IS NULL;
-        ALTER TABLE run_log_progress ADD COLUMN settled boolean NOT NULL DEFAULT false;
-        CREATE INDEX ix_run_log_progress_open ON run_log_progress (job_run_id) WHERE NOT settled;
+        ALTER TABLE run_log_progress ADD COLUMN IF NOT EXISTS settled boolean NOT NULL DEFAULT false;
     """)
+    build_index("ix_run_log_progress_open", "run_log_progress (job_run_id) WHERE NOT settled")
