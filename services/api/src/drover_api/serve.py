@@ -18,14 +18,15 @@ from gunicorn import glogging
 from gunicorn.app.base import BaseApplication
 
 from drover_api.app import create_app
-from drover_api.crypto import Vault
-from drover_api.deps import Deps, make_deps
+from drover_api.deps import EXTENSION, Deps, make_deps
 from drover_api.live.worker import LiveWorker
 from drover_api.settings import ApiSettings
 
 # Objects that may be made before the youngest are looked through. Python's 700 let a page of 50 jobs begin
 # whole collections, of 150 ms each, in the middle of requests.
 YOUNG_OBJECTS = 20_000
+# A request waits for the interpreter after each query: the loop of live readers gives way sooner than after
+# Python's 5 ms.
 SWITCH_SECONDS = 0.0005
 OTHER_FILES = 2048  # requests' connections, the database, the queue, the object store
 STOP_SECONDS = 8  # requests in flight may end within this time
@@ -36,10 +37,10 @@ _PLAIN_ERROR = (
 
 
 class Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
-    """Serves `create_app`; the dependencies are made in each worker, after the fork."""
+    """Serves an application that has connected to nothing yet: its workers share it until they use it."""
 
-    def __init__(self, settings: ApiSettings) -> None:
-        self._settings = settings
+    def __init__(self, settings: ApiSettings, app: Flask) -> None:
+        self._settings, self._app = settings, app
         super().__init__()
 
     def load_config(self) -> None:
@@ -64,23 +65,9 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
     def load(self) -> Flask:
         """Called in a worker, after gunicorn has set its signal handlers."""
         traces.configure("api", Environment())  # here, after the fork: its thread would not come along
-        deps = make_deps(self._settings)
-        _set_on_stop(deps)
-        app = create_app(deps)
-        _share_the_interpreter()
-        return app
-
-
-def _share_the_interpreter() -> None:
-    """Keep one thread from holding up all others: a request waits for the interpreter after each query.
-
-    What lives as long as the process is not looked through again by each collection, and the loop of live
-    readers gives way ten times as soon as Python's default of 5 ms.
-    """
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(YOUNG_OBJECTS)
-    sys.setswitchinterval(SWITCH_SECONDS)
+        _set_on_stop(self._app.extensions[EXTENSION])
+        sys.setswitchinterval(SWITCH_SECONDS)
+        return self._app
 
 
 def _set_on_stop(deps: Deps) -> None:
@@ -132,10 +119,11 @@ def _allow_files(live_readers: int) -> None:
 
 
 def serve(settings: ApiSettings) -> None:
-    """Serve until SIGTERM. Raises SettingsError for keys that no worker could use."""
-    Vault(settings.secret_keys)
+    """Serve until SIGTERM. Raises SettingsError for keys that cannot be used."""
     gunicorn.util.write_error = write_plain_error
     _allow_files(settings.live_readers)
+    app = create_app(make_deps(settings))
+    gc.set_threshold(YOUNG_OBJECTS)
     gc.collect()
-    gc.freeze()  # a worker that collected what it shares with the others would have its own copy of it
-    Server(settings).run()
+    gc.freeze()  # a worker that looked through what it shares with the others would have its own copy of it
+    Server(settings, app).run()
