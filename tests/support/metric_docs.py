@@ -39,9 +39,18 @@ def metrics() -> list[tuple[str, MetricWrapperBase]]:
     ]
 
 
+def labels() -> dict[str, set[str]]:
+    """The labels of each name that Prometheus has; a bucket's bound is one."""
+    return {
+        metric._name + suffix: {*metric._labelnames, *(["le"] if suffix == "_bucket" else [])}
+        for _, metric in metrics()
+        for suffix in _SUFFIXES[type(metric)]
+    }
+
+
 def series() -> set[str]:
     """The names as Prometheus has them."""
-    return {metric._name + suffix for _, metric in metrics() for suffix in _SUFFIXES[type(metric)]}
+    return set(labels())
 
 
 def table() -> str:
