@@ -4,9 +4,7 @@ import ipaddress
 import re
 import shutil
 import subprocess
-from functools import cache
 from pathlib import Path
-from typing import Any
 
 import jsonschema
 import kubernetes_validate
@@ -14,35 +12,15 @@ import pytest
 import yaml
 from drover_shared.messages.streams import EVENTS_STREAM, LOGS_STREAM
 from drover_shared.queue import SCHEDULER_QUEUE, pool_queue
+from support.manifests import ROOT, containers, of_kind, render, workloads
 
-ROOT = Path(__file__).resolve().parents[3]
 SERVICES = ("api", "scheduler", "event-ingest", "log-store", "executor")
 KUBERNETES = "1.32"
 KEDA = yaml.safe_load((Path(__file__).parent / "keda.schema.yaml").read_text())
-Manifest = dict[str, Any]
 
 pytestmark = pytest.mark.skipif(
     shutil.which("kubectl") is None, reason="kubectl, which renders the overlays, is not installed"
 )
-
-
-@cache
-def render(overlay: str) -> list[Manifest]:
-    command = ["kubectl", "kustomize", str(ROOT / "deploy" / "kubernetes" / overlay)]
-    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
-    return list(yaml.safe_load_all(done.stdout))
-
-
-def of_kind(overlay: str, *kinds: str) -> dict[str, Manifest]:
-    return {one["metadata"]["name"]: one for one in render(overlay) if one["kind"] in kinds}
-
-
-def workloads(overlay: str) -> dict[str, Manifest]:
-    return of_kind(overlay, "Deployment", "StatefulSet", "Job")
-
-
-def containers(pod: Manifest) -> list[Manifest]:
-    return [*pod.get("initContainers", []), *pod["containers"]]
 
 
 BOTH = pytest.mark.parametrize("overlay", ["small", "production"])
