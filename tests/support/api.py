@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from cryptography.fernet import Fernet
 from drover_api.access.passwords import hash_password
-from drover_api.app import create_app
+from drover_api.app import bind, create_app
 from drover_api.bootstrap import ensure_built_ins
 from drover_api.deps import Deps, make_deps
 from drover_api.settings import ApiSettings
@@ -54,9 +54,17 @@ def api_deps(api_settings: ApiSettings) -> Iterator[Deps]:
     deps.close()
 
 
+_apps: dict[tuple[object, ...], Flask] = {}
+
+
 @pytest.fixture
 def api_app(api_deps: Deps) -> Flask:
-    return create_app(api_deps)
+    """The application over this test's dependencies; its routes and schemas are put together once a run."""
+    kept = (api_deps.settings.cors_origins, api_deps.settings.trusted_proxies)
+    if kept not in _apps:
+        _apps[kept] = create_app(api_deps)
+    bind(_apps[kept], api_deps)
+    return _apps[kept]
 
 
 class Api:

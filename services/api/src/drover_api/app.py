@@ -58,9 +58,7 @@ def create_app(deps: Deps) -> Flask:
         PROPAGATE_EXCEPTIONS=False,
     )
     app.json.sort_keys = False  # type: ignore[attr-defined]  # the default provider has it
-    app.extensions[EXTENSION] = deps
-    app.extensions[THROTTLE_EXTENSION] = LoginThrottle(deps.clock, quick_client(deps.settings.redis_url))
-    app.extensions[RATE_EXTENSION] = RateLimit(deps.clock, deps.settings.requests_per_second)
+    bind(app, deps)
     app.url_map.converters["id"] = IdConverter
     app.url_map.strict_slashes = False
     app.url_map.merge_slashes = False  # a redirect would be a page of HTML
@@ -78,6 +76,15 @@ def create_app(deps: Deps) -> Flask:
     if proxies:
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=proxies, x_proto=proxies)  # type: ignore[method-assign]
     return app
+
+
+def bind(app: Flask, deps: Deps) -> None:
+    """Serve requests with `deps` from now on; origins and proxies stay those that `app` was made with."""
+    for made in [name for name in app.extensions if name.startswith(EXTENSION)]:  # from those before
+        del app.extensions[made]
+    app.extensions[EXTENSION] = deps
+    app.extensions[THROTTLE_EXTENSION] = LoginThrottle(deps.clock, quick_client(deps.settings.redis_url))
+    app.extensions[RATE_EXTENSION] = RateLimit(deps.clock, deps.settings.requests_per_second)
 
 
 def _register_routes(app: Flask) -> None:
