@@ -28,6 +28,7 @@ def is_child(run_id: UUID, parent_seq: int) -> ColumnElement[bool]:
         func.coalesce(_next_start(run_id, parent_seq, EventType.TASK_STARTED, task), _END),
     )
     return and_(
+        kind.in_((EventType.PLAY_STARTED, EventType.TASK_STARTED)),  # else no row is looked at
         JobEvent.seq > parent_seq,
         JobEvent.seq < end,
         or_(
