@@ -35,7 +35,7 @@ _WAITS = f"""
            CASE WHEN has_parameter_privilege('deadlock_timeout', 'SET')
            THEN set_config('deadlock_timeout', '{_VACUUM_WAIT}', true) END
 """
-_LOCK_NOT_AVAILABLE = "55P03"
+_TRIED_AGAIN = {"55P03", "40P01"}  # a lock that was not to be had in time; a deadlock with those who work
 _PAUSES = (0.5, 1, 2, 4, 8, 8, 8, 8, 8, 8, None)  # seconds between tries; None: no more
 
 
@@ -69,7 +69,7 @@ def _upgrade(engine: Engine, target: str, stop: threading.Event) -> None:
                 with engine.connect() as connection:
                     _migrate(connection, target)
             except OperationalError as error:
-                if getattr(error.orig, "pgcode", None) != _LOCK_NOT_AVAILABLE or pause is None:
+                if getattr(error.orig, "pgcode", None) not in _TRIED_AGAIN or pause is None:
                     raise
                 get_logger("drover.migrate").warning("table_in_use", retry_seconds=pause)
                 stop.wait(pause)
