@@ -11,6 +11,7 @@ import argparse
 import statistics
 import sys
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from uuid import UUID
@@ -32,6 +33,16 @@ _COPY_JOBS = text("""
            inventory_snapshot_id, project, playbook, n % 3 > 0 OR NOT :wait, n % 5, credential_ids,
            extra_vars, tags, skip_tags, artifacts
     FROM jobs, generate_series(1, :count) AS n WHERE id = :pattern
+""")
+
+_AGAIN = text("""
+    INSERT INTO jobs (name, organization_id, job_template_id, inventory_id, project_id, inventory_snapshot_id,
+                      project, playbook, allow_simultaneous, priority, credential_ids, extra_vars, tags,
+                      skip_tags, artifacts)
+    SELECT name, organization_id, job_template_id, inventory_id, project_id, inventory_snapshot_id,
+           project, playbook, allow_simultaneous, priority, credential_ids, extra_vars, tags, skip_tags,
+           artifacts
+    FROM jobs WHERE id = :id
 """)
 
 
@@ -58,46 +69,49 @@ class Line:
             connection.execute(text("VACUUM ANALYZE jobs"))
 
 
-def decide(engine: Engine, line: Line, decisions: int) -> list[float]:
-    """Seconds of each decision: one place is free each time, and one attempt is made."""
-    times = []
+def decide(engine: Engine) -> float:
+    """Seconds of a decision: one place is free, and one attempt is made."""
     with engine.begin() as connection:
-        fill_pool(connection, "default", new_run_id)
-    for _ in range(decisions):
-        with engine.begin() as connection:
-            _end_oldest(connection, line)
-        started = time.perf_counter()
-        with engine.begin() as connection:
-            made = fill_pool(connection, "default", new_run_id)
-        times.append(time.perf_counter() - started)
-        if len(made) != 1:
-            raise SystemExit(f"a decision made {len(made)} attempts, not one")
-    return times
+        _end_oldest(connection)
+    started = time.perf_counter()
+    with engine.begin() as connection:
+        made = fill_pool(connection, "default", new_run_id)
+    took = time.perf_counter() - started
+    if len(made) != 1:
+        raise SystemExit(f"a decision made {len(made)} attempts, not one")
+    return took
 
 
-def _end_oldest(connection: Connection, line: Line) -> None:
+def _end_oldest(connection: Connection) -> None:
     run: UUID
     run, job = connection.execute(
         text("SELECT id, job_id FROM job_runs WHERE state = 'pending' ORDER BY id LIMIT 1")
     ).one()
     connection.execute(text("UPDATE job_runs SET state = 'canceled' WHERE id = :id"), {"id": run})
     connection.execute(text("UPDATE jobs SET status = 'canceled' WHERE id = :id"), {"id": job})
-    # A job takes the ended one's place in the line, so that its length stays.
-    line.add(connection, job, 1)
+    # A job like it takes its place at the end of its lane, so that each lane stays as long as it is.
+    connection.execute(_AGAIN, {"id": job})
 
 
-def measure(servers: StackServers, line: Line, decisions: int, what: str) -> float:
-    """Prints what decisions cost; returns their median in seconds."""
-    engine = create_engine(servers.database_url(servers.make_database()))
-    line.fill(engine)
-    times = sorted(decide(engine, line, decisions))
-    engine.dispose()
-    median = statistics.median(times)
-    print(
-        f"  {what}: {1 / statistics.mean(times):>6,.0f} decisions/s   "
-        f"p50 {median * 1e3:.1f} ms   p99 {times[int(len(times) * 0.99) - 1] * 1e3:.1f} ms"
-    )
-    return median
+def measure(servers: StackServers, lines: Mapping[str, Line], decisions: int) -> list[float]:
+    """Prints what decisions cost in each line; returns their medians in seconds.
+
+    They take turns, so that whatever else the machine does is the same for all.
+    """
+    engines = [create_engine(servers.database_url(servers.make_database())) for _ in lines]
+    for engine, line in zip(engines, lines.values(), strict=True):
+        line.fill(engine)
+        with engine.begin() as connection:
+            fill_pool(connection, "default", new_run_id)
+    turns = [[decide(engine) for engine in engines] for _ in range(decisions)]
+    for what, engine, each in zip(lines, engines, zip(*turns, strict=True), strict=True):
+        engine.dispose()
+        times = sorted(each)
+        print(
+            f"  {what}: {1 / statistics.mean(times):>6,.0f} decisions/s   p50 "
+            f"{statistics.median(times) * 1e3:.1f} ms   p99 {times[int(len(times) * 0.99) - 1] * 1e3:.1f} ms"
+        )
+    return [statistics.median(each) for each in zip(*turns, strict=True)]
 
 
 def main() -> None:
@@ -108,14 +122,14 @@ def main() -> None:
     options = parser.parse_args()
     most = max(options.waiting)
     with running_servers() as servers:
-        medians = [
-            measure(servers, Line(count + SPARE), options.decisions, f"{count:>7,} waiting")
-            for count in options.waiting
-        ]
+        waiting = {f"{count:>7,} waiting": Line(count + SPARE) for count in options.waiting}
+        medians = measure(servers, waiting, options.decisions)
         print(f"cost of a decision, most to fewest waiting: {medians[-1] / medians[0]:.2f} (target: about 1)")
-        for lanes in options.lanes:
-            line = Line(most + SPARE, templates=lanes, of_one=50, wait=False)
-            measure(servers, line, options.decisions, f"{lanes:>7,} lanes of {most:,}")
+        lanes = {
+            f"{lanes:>7,} lanes of {most:,}": Line(most + SPARE, templates=lanes, of_one=50, wait=False)
+            for lanes in options.lanes
+        }
+        measure(servers, lanes, options.decisions)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 from drover_shared.db.models import Token, User
 from drover_shared.domain.errors import ForbiddenError, UnauthenticatedError
@@ -26,9 +27,12 @@ _READS = frozenset({"GET", "HEAD", "OPTIONS"})
 # Made once, as every request begins with it.
 _TOKEN = (
     select(
-        Token.id,
+        Token.id.label("token_id"),
         Token.scope,
-        User,
+        User.id,
+        User.username,
+        User.is_superuser,
+        User.is_system_auditor,
         (Token.last_used_at > func.now() - LAST_USED_PRECISION).label("used_lately"),
     )
     .join(User, User.id == Token.user_id)
@@ -82,8 +86,8 @@ def _authenticate(db: Session, token: str) -> Principal:
     if row is None:
         raise UnauthenticatedError("the token is unknown, expired or revoked")
     if not row.used_lately:
-        _note_use(row.id)
-    return _principal(row.User, row.scope, row.id)
+        _note_use(row.token_id)
+    return _principal(row, row.scope, row.token_id)
 
 
 def _note_use(token_id: int) -> None:
@@ -92,7 +96,7 @@ def _note_use(token_id: int) -> None:
         db.execute(update(Token).where(Token.id == token_id).values(last_used_at=func.now()))
 
 
-def _principal(user: User, scope: str, token_id: int | None) -> Principal:
+def _principal(user: Any, scope: str, token_id: int | None) -> Principal:
     return Principal(
         user_id=user.id,
         username=user.username,

@@ -13,7 +13,7 @@ from drover_shared.db.transitions import run_move
 from drover_shared.domain.errors import ConflictError, GoneError, UnauthenticatedError
 from drover_shared.domain.states import FINAL_RUN_STATES, RunState
 from drover_shared.ids import new_token, token_hash
-from sqlalchemy import ColumnElement, Interval, Select, bindparam, func, select, true, update
+from sqlalchemy import ColumnElement, Interval, Select, any_, bindparam, func, select, true, update
 from sqlalchemy.orm import Session, load_only
 from sqlalchemy.sql.dml import ReturningUpdate
 
@@ -63,14 +63,7 @@ def claim(
     Raises ConflictError where another executor has it, the run is of a pool it does not serve, or of a slice
     and it would run all hosts, GoneError where it is over or unknown.
     """
-    run_token, stream_token = make_token("drrun"), make_token("drstream")
-    values = {
-        "of_run": run_id,
-        "of_executor": executor.id,
-        "run_hash": token_hash(run_token),
-        "stream_hash": token_hash(stream_token),
-        "lease": terms.lease,
-    }
+    run_token, stream_token, values = _tokens(run_id, executor.id, terms, make_token)
     lease = None
     if not executor.draining:
         lease = session.execute(
@@ -83,13 +76,65 @@ def claim(
     return Claim(run_token, stream_token, lease)
 
 
+def claim_by_token(
+    session: Session,
+    run_id: UUID,
+    token: str | None,
+    executor_id: int,
+    terms: LeaseTerms,
+    make_token: MakeToken = new_token,
+    *,
+    knows_slices: bool = False,
+) -> Claim | None:
+    """As `claim`, by whoever holds the executor's token, in one statement; None where it does not succeed.
+
+    Why it did not, or whether the run is the executor's already, is for `claim` to find out.
+    """
+    if token is None:
+        return None
+    run_token, stream_token, values = _tokens(run_id, executor_id, terms, make_token)
+    statement = _taking_by_token(knows_slices=knows_slices)
+    lease = session.execute(statement, {**values, "digest": token_hash(token)}).scalar()
+    return None if lease is None else Claim(run_token, stream_token, lease)
+
+
+def _tokens(
+    run_id: UUID, executor_id: int, terms: LeaseTerms, make_token: MakeToken
+) -> tuple[str, str, dict[str, Any]]:
+    """New tokens of a run, for itself and its streams, and what claims are given."""
+    run_token, stream_token = make_token("drrun"), make_token("drstream")
+    values = {
+        "of_run": run_id,
+        "of_executor": executor_id,
+        "run_hash": token_hash(run_token),
+        "stream_hash": token_hash(stream_token),
+        "lease": terms.lease,
+    }
+    return run_token, stream_token, values
+
+
 # The statements of every run are built once: that takes longer than to run them.
 @cache
+def _taking_by_token(*, knows_slices: bool) -> "ReturningUpdate[datetime | None]":
+    return _taking_where(
+        Executor.id == bindparam("of_executor"),
+        Executor.token_hash == bindparam("digest"),
+        Executor.draining.is_(False),
+        JobRun.pool == any_(Executor.pools),
+        knows_slices=knows_slices,
+    )
+
+
+@cache
 def _taking(*, knows_slices: bool) -> "ReturningUpdate[datetime | None]":
+    return _taking_where(JobRun.pool.in_(bindparam("pools", expanding=True)), knows_slices=knows_slices)
+
+
+def _taking_where(*guards: ColumnElement[bool], knows_slices: bool) -> "ReturningUpdate[datetime | None]":
     return run_move(
         RunState.STARTING,
         JobRun.id == bindparam("of_run"),
-        JobRun.pool.in_(bindparam("pools", expanding=True)),
+        *guards,
         is_available(),
         pool_is_open(),
         can_be_run_by(knows_slices=knows_slices),

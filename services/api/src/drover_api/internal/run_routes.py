@@ -40,9 +40,12 @@ blp = InternalBlueprint("internal-runs", "Run attempts: claim, lease, manifest, 
 @blp.response(HTTPStatus.OK, ClaimedSchema)
 def claim_run(body: dict[str, Any], run_id: UUID) -> dict[str, Any]:
     """Take a pending run: 409 when another executor has it, 410 when it is over"""
-    executor = executors.named_executor(session(), given_token(), body["executor_id"])
-    terms = lease_terms()
-    won = attempts.claim(session(), run_id, executor, terms, knows_slices=body["slices"])
+    token, executor_id, terms = given_token(), body["executor_id"], lease_terms()
+    slices = body["slices"]
+    won = attempts.claim_by_token(session(), run_id, token, executor_id, terms, knows_slices=slices)
+    if won is None:
+        executor = executors.named_executor(session(), token, executor_id)
+        won = attempts.claim(session(), run_id, executor, terms, knows_slices=slices)
     _ring(run_id)
     return {
         "run_token": won.run_token,

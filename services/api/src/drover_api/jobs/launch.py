@@ -54,7 +54,7 @@ class _Builder:
         answerable = {question["variable"] for question in survey.questions(template.survey)}
         check_asked(command, template, [one.id for one in ready.credentials], answerable)
         inventory = resolve.inventory_id(session, principal, command, template)
-        frozen = self._inventory(inventory)
+        frozen = self._inventory(inventory, ready)
         environment = resolve.environment(session, principal, command, ready)
         credential_ids = resolve.credentials(session, principal, command, ready.credentials)
         check_prompted(session, credential_ids, command.secrets, command.pointer)
@@ -97,9 +97,11 @@ class _Builder:
             self._snapshots[ids] = freeze(self._session, (one for one in ids if one is not None))
         return self._snapshots[ids]
 
-    def _inventory(self, inventory_id: int) -> resolve.FrozenInventory:
+    def _inventory(self, inventory_id: int, ready: resolve.Prepared) -> resolve.FrozenInventory:
         if inventory_id not in self._inventories:
-            self._inventories[inventory_id] = resolve.frozen_inventory(self._session, inventory_id)
+            own = ready.inventory if inventory_id == ready.template.inventory_id else None
+            found = own or resolve.frozen_inventory(self._session, inventory_id)
+            self._inventories[inventory_id] = found
         return self._inventories[inventory_id]
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from drover_shared.db.credential_snapshots import freeze
 from drover_shared.db.host_results import job_results, joined_results, without
-from drover_shared.db.models import Credential, Job, JobRun, JobTemplate
+from drover_shared.db.models import Credential, Job, JobRun, JobTemplate, JobTemplateCredential
 from drover_shared.domain.errors import ConflictError
 from drover_shared.domain.retries import RetryHosts
 from drover_shared.domain.slices import slices_for
@@ -20,7 +20,6 @@ from drover_api.internal.credentials import used_credentials
 from drover_api.jobs.launch import Seal
 from drover_api.jobs.overrides import names_a_file
 from drover_api.jobs.prompted import Prompted, check_prompted
-from drover_api.jobs.resolve import template_credentials
 from drover_api.jobs.slices import current_runs, is_split
 
 _FROZEN = (
@@ -107,7 +106,8 @@ def _check_access(session: Session, principal: Principal, job: Job) -> None:
     own: set[int] = set()
     if template is not None:
         require(session, principal, EXECUTE, "job_template", template.id)
-        own = {one.id for one in template_credentials(session, template)}
+        of_template = JobTemplateCredential.job_template_id == template.id
+        own = set(session.scalars(select(JobTemplateCredential.credential_id).where(of_template)))
     else:
         _require_use(session, principal, "project", job.project_id)
     if template is None or job.inventory_id != template.inventory_id:

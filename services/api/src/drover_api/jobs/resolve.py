@@ -16,8 +16,9 @@ from drover_shared.db.models import (
     Organization,
     Project,
 )
-from sqlalchemy import Select, and_, bindparam, func, select
-from sqlalchemy.orm import Session
+from sqlalchemy import ColumnElement, Select, and_, bindparam, func, select, type_coerce
+from sqlalchemy.dialects.postgresql import JSONB, aggregate_order_by
+from sqlalchemy.orm import Session, aliased
 
 from drover_api.access.principal import Principal
 from drover_api.access.require import reference
@@ -58,6 +59,7 @@ class Prepared:
     credentials: list[HeldCredential]
     project: Project
     environment: ExecutionEnvironment | None
+    inventory: "FrozenInventory | None"  # the template's own; None where nobody has launched it as it is now
 
 
 def prepared(session: Session, principal: Principal, command: LaunchCommand) -> Prepared:
@@ -67,8 +69,10 @@ def prepared(session: Session, principal: Principal, command: LaunchCommand) -> 
     """
     pointer = f"{command.pointer}/job_template_id"
     template = reference(session, principal, "job_template", command.job_template_id, pointer, EXECUTE)
-    project, default = session.execute(_project_and_environment(), {"template_id": template.id}).one()
-    return Prepared(template, template_credentials(session, template), project, default)
+    found = session.execute(_preparing(), {"template_id": template.id}).one()
+    project, default, held, snapshot_id, hosts, source = found
+    inventory = None if snapshot_id is None else _frozen(snapshot_id, hosts, source)
+    return Prepared(template, [HeldCredential(*one) for one in held or ()], project, default, inventory)
 
 
 def environment(
@@ -92,8 +96,11 @@ def environment(
 
 
 @cache
-def _project_and_environment() -> "Select[Project, ExecutionEnvironment]":
-    """Of the template `template_id`; made once, as it takes longer to build than to run."""
+def _preparing() -> Select[Any]:
+    """What the template `template_id` names, in one query; made once: it takes longer to build than to run.
+
+    Its project, its environment, its credentials as lists, and its inventory as `_snapshot_and_source`.
+    """
     managed = select(func.min(ExecutionEnvironment.id)).where(
         ExecutionEnvironment.managed, ExecutionEnvironment.organization_id.is_(None)
     )
@@ -103,12 +110,23 @@ def _project_and_environment() -> "Select[Project, ExecutionEnvironment]":
         Organization.execution_environment_id,
         managed.scalar_subquery(),
     )
+    source = aliased(Project)
     return (
-        select(Project, ExecutionEnvironment)
+        select(
+            Project,
+            ExecutionEnvironment,
+            _of_template(),
+            InventorySnapshot.id,
+            InventorySnapshot.host_count,
+            source,
+        )
         .select_from(JobTemplate)
         .join(Project, Project.id == JobTemplate.project_id)
         .join(Organization, Organization.id == JobTemplate.organization_id)
         .outerjoin(ExecutionEnvironment, ExecutionEnvironment.id == named)
+        .outerjoin(Inventory, Inventory.id == JobTemplate.inventory_id)
+        .outerjoin(InventorySnapshot, _current())
+        .outerjoin(source, source.id == Inventory.source_project_id)
         .where(JobTemplate.id == bindparam("template_id"))
     )
 
@@ -138,40 +156,46 @@ def frozen_inventory(session: Session, inventory_id: int) -> FrozenInventory:
     if known is None:
         made = snapshot(session, inventory_id)
         known, hosts = made.id, made.host_count
+    return _frozen(known, hosts, source)
+
+
+def _frozen(snapshot_id: int, hosts: int | None, source: Project | None) -> FrozenInventory:
     if source is None:
-        return FrozenInventory(known, hosts)
-    return FrozenInventory(known, None, frozen_project(source), source.scm_revision)
+        return FrozenInventory(snapshot_id, hosts)
+    return FrozenInventory(snapshot_id, None, frozen_project(source), source.scm_revision)
+
+
+def _current() -> ColumnElement[bool]:
+    """The snapshot of an inventory's current version."""
+    return and_(
+        InventorySnapshot.inventory_id == Inventory.id, InventorySnapshot.version == Inventory.version
+    )
 
 
 @cache
 def _snapshot_and_source() -> "Select[int, int, Project]":
-    current = and_(
-        InventorySnapshot.inventory_id == Inventory.id, InventorySnapshot.version == Inventory.version
-    )
     return (
         select(InventorySnapshot.id, InventorySnapshot.host_count, Project)
         .select_from(Inventory)
-        .outerjoin(InventorySnapshot, current)
+        .outerjoin(InventorySnapshot, _current())
         .outerjoin(Project, Project.id == Inventory.source_project_id)
         .where(Inventory.id == bindparam("inventory_id"))
     )
 
 
-def template_credentials(session: Session, template: JobTemplate) -> list[HeldCredential]:
-    """The template's credentials in their order."""
-    rows = session.execute(_of_template(), {"template_id": template.id})
-    return [HeldCredential(*row) for row in rows]
-
-
-@cache
-def _of_template() -> Select[Any]:
-    found: Select[Any] = (
-        _held()
-        .join(JobTemplateCredential, JobTemplateCredential.credential_id == Credential.id)
-        .where(JobTemplateCredential.job_template_id == bindparam("template_id"))
-        .order_by(JobTemplateCredential.position, Credential.id)
+def _of_template() -> Any:
+    """The template's credentials in their order, each as the values of a HeldCredential; null where none."""
+    vault_id = Credential.inputs["vault_id"].astext
+    one = func.jsonb_build_array(Credential.id, CredentialType.namespace, Credential.name, vault_id)
+    listed = func.jsonb_agg(aggregate_order_by(one, JobTemplateCredential.position, Credential.id))
+    return (
+        select(type_coerce(listed, JSONB))
+        .select_from(JobTemplateCredential)
+        .join(Credential, Credential.id == JobTemplateCredential.credential_id)
+        .join(CredentialType, CredentialType.id == Credential.credential_type_id)
+        .where(JobTemplateCredential.job_template_id == JobTemplate.id)
+        .scalar_subquery()
     )
-    return found
 
 
 def credentials(
