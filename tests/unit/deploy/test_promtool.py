@@ -29,6 +29,14 @@ STORIES: list[dict[str, Any]] = [
         "moment": "9m",
         "alerts": {"DroverNoExecutors": [{"severity": "page"}]},
     },
+    {
+        "series": dict.fromkeys(
+            ("drover_launch_to_start_seconds_count", "drover_ingest_events_total", "drover_log_chunks_total"),
+            "0x30",
+        ),
+        "moment": "4m",
+        "alerts": {"DroverServiceGone": [{"severity": "page", "service": "scheduler"}]},
+    },
 ]
 needs_promtool = pytest.mark.skipif(
     PROMTOOL is None, reason="promtool is not installed (Debian's package prometheus has it)"
@@ -90,7 +98,16 @@ def expected(name: str, labels: list[dict[str, str]], story: dict[str, Any]) -> 
         key: text.replace("{{ $value | humanizeDuration }}", told)
         for key, text in rule["annotations"].items()
     }
-    return [{"exp_labels": one, "exp_annotations": annotations} for one in labels]
+    return [
+        {
+            "exp_labels": one,
+            "exp_annotations": {
+                key: text.replace("{{ $labels.service }}", one.get("service", ""))
+                for key, text in annotations.items()
+            },
+        }
+        for one in labels
+    ]
 
 
 def test_the_dashboard_is_one_that_grafana_can_lay_out() -> None:
