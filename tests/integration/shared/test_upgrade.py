@@ -132,7 +132,7 @@ def test_a_migration_that_would_hold_others_up_is_seen(old_url: str) -> None:
 
 
 def test_a_table_in_use_is_waited_for_without_holding_others_up(old_url: str) -> None:
-    """The migration stands in the table's queue for a second at most; those behind it go on then."""
+    """The migration stands in the table's queue for less than a second; those behind it go on then."""
     engine = create_engine(old_url)
     reader = engine.connect()
     reader.execute(text("SELECT count(*) FROM jobs"))  # its transaction stays open, and holds the table

@@ -91,7 +91,7 @@ def _build_ahead(engine: Engine, target: str) -> None:
 
 
 def _migrate(connection: Connection, target: str) -> None:
-    """Each migration in a transaction of its own, which waits for a table for a second at most.
+    """Each migration in a transaction of its own, which waits for a table for `LOCK_WAIT` at most.
 
     Whoever comes after a waiting ALTER TABLE waits too: so it gives up soon, and is tried again.
     """

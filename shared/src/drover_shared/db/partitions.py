@@ -6,7 +6,7 @@ from sqlalchemy import Connection, text
 
 from drover_shared.ids import first_run_id_of
 
-_LOCK_TIMEOUT = "1s"  # everybody who wants the table waits behind who waits to change it
+_LOCK_TIMEOUT = "800ms"  # everybody who wants the table waits behind who waits to change it
 _LOCK = 0x64726F76  # "drov": only one process makes partitions at a time
 DAYS_AHEAD = 7
 
