@@ -1,8 +1,10 @@
 """Loads the fixtures of `tests/support` for all tests, and says in what order two workers take them."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
+from xdist.scheduler import LoadScopeScheduling
 
 pytest_plugins = ["support.plugin", "support.api", "support.executor_client"]
 
@@ -26,12 +28,28 @@ ORDER = (
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """A file's tests share a stack and stay in one worker; the end-to-end ones share one all together."""
     items.sort(key=_rank)
-    for item in items:
-        place = item.path.relative_to(HERE)
-        group = "e2e" if place.parts[0] == "e2e" else place.as_posix()
-        item.add_marker(pytest.mark.xdist_group(group))
+
+
+class ByPlace(LoadScopeScheduling):  # type: ignore[misc]  # xdist leaves parts of it untyped
+    """A file's tests share a stack and stay in one worker; the end-to-end ones share one all together.
+
+    xdist's own marks for groups are lost on the way: they change a name that pytest 9.2 does not read.
+    """
+
+    def _split_scope(self, nodeid: str) -> str:
+        return group_of(nodeid)
+
+
+def group_of(nodeid: str) -> str:
+    """What stays in one worker, by a test's name."""
+    file = nodeid.partition("::")[0]
+    return "tests/e2e" if file.startswith("tests/e2e/") else file
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:
+    return ByPlace(config, log)
 
 
 def _rank(item: pytest.Item) -> int:

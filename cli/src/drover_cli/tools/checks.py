@@ -14,7 +14,7 @@ LINTS = (
     ("imports", ["lint-imports"]),
 )
 # in the order, and in the groups, that tests/conftest.py says
-WHOLE_SUITE = ("--numprocesses=2", "--dist=loadgroup", "--no-loadscope-reorder", "--durations=15")
+WHOLE_SUITE = ("--numprocesses=2", "--dist=loadfile", "--no-loadscope-reorder", "--durations=15")
 
 
 def program(name: str) -> str:
