@@ -3,11 +3,13 @@
     python bench/cost.py [--pairs 5] [--hosts 10] [--tasks 20]
 
 A bare run and a job alternate, on the same project, inventory and Ansible. A job's time goes from its launch
-to its end, so that everything counts: scheduling, checkout, callback, recording. Before that: how long
-the stack took to be ready, and the memory its services hold at rest (PSS: shared pages counted once).
+to its end, which one live reader waits for, so that everything counts: scheduling, checkout, callback,
+recording. Beside it what each service had of the processors. Before that: how long the stack took to
+be ready, and the memory its services hold at rest (PSS: shared pages counted once).
 """
 
 import argparse
+import json
 import os
 import re
 import statistics
@@ -26,11 +28,13 @@ from drover_executor.child.tree import descendants
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 
 from support.bare import run_bare
+from support.fleet import cpu_seconds
 from support.live import FINAL, LiveStack, created
 from support.projects import World, local_hosts, make_repository
-from support.waiting import eventually
 
 OWN = ("api", "scheduler", "event-ingest", "log-store", "executor")
+SERVERS = ("postgres", "redis", "s3")
+SHARED = (*OWN[:-1], *SERVERS)  # beside the executor, below which Ansible itself runs
 
 
 def playbook(tasks: int) -> str:
@@ -57,16 +61,23 @@ def job(client: httpx.Client, template: int) -> tuple[float, float]:
     started = time.perf_counter()
     job_id = created(client.post("/jobs", json={"job_template_id": template}))["id"]
 
-    def ended() -> dict[str, Any] | None:
-        found: dict[str, Any] = client.get(f"/jobs/{job_id}").json()
-        return found if found["status"] in FINAL else None
-
-    found = eventually("the job ends", ended, 300)
+    found = followed(client, job_id)
     whole = time.perf_counter() - started
     if found["status"] != "successful":
         raise SystemExit(f"the job ended as {found}")
     first, last = (_moment(found[name]) for name in ("started_at", "finished_at"))
     return whole, last - first
+
+
+def followed(client: httpx.Client, job_id: int) -> dict[str, Any]:
+    """The job as its end is told."""
+    stream = {"Accept": "text/event-stream"}
+    with client.stream("GET", f"/jobs/{job_id}", headers=stream) as answer:
+        for line in answer.iter_lines():
+            found: dict[str, Any] = json.loads(line[6:]) if line.startswith("data: ") else {}
+            if found.get("status") in FINAL:
+                return found
+    raise SystemExit("the job was not told of to its end")
 
 
 def _moment(text: str) -> float:
@@ -75,7 +86,7 @@ def _moment(text: str) -> float:
 
 def memory(stack: LiveStack) -> Iterator[tuple[str, float]]:
     """(service, MiB) of its processes."""
-    for name in (*OWN, "postgres", "redis", "s3"):
+    for name in (*OWN, *SERVERS):
         top = stack.service(name).pid
         yield name, sum(pss(pid) for pid in [top, *descendants(top)]) / 2**20
 
@@ -99,10 +110,16 @@ def measure(stack: LiveStack, folder: Path, pairs: int, hosts: int, tasks: int) 
         bare(project, inventory)
         ratios = []
         for _ in range(pairs):
-            alone, (whole, playing) = bare(project, inventory), job(client, template["id"])
+            alone = bare(project, inventory)
+            before = {name: cpu_seconds(stack.service(name).pid) for name in SHARED}
+            whole, playing = job(client, template["id"])
+            used = {name: cpu_seconds(stack.service(name).pid) - before[name] for name in SHARED}
             ratios.append(whole / alone)
             seconds = f"bare {alone:6.2f} s   job {whole:6.2f} s (playing {playing:.2f} s)"
-            print(f"  {seconds}   {ratios[-1] - 1:+.1%}")
+            print(f"  {seconds}   {ratios[-1] - 1:+.1%}", flush=True)
+            print(
+                "    of the processors, s: " + ", ".join(f"{name} {each:.1f}" for name, each in used.items())
+            )
     print(f"own cost, median of {pairs}: {statistics.median(ratios) - 1:+.1%} (target: at most 5%)")
 
 

@@ -15,7 +15,7 @@ import tempfile
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, suppress
+from contextlib import closing
 from http import HTTPStatus
 from pathlib import Path
 from uuid import UUID
@@ -26,7 +26,7 @@ from drover_cli.api import ApiClient
 from drover_cli.conformance.kit import Kit
 from drover_executor.doorbell import DoorbellListener
 from sqlalchemy import create_engine, text
-from support.fleet import family
+from support.fleet import cpu_seconds
 from support.live import LiveStack
 
 MEASURED = ("api", "scheduler", "event-ingest", "log-store", "executor", "redis", "postgres")
@@ -106,16 +106,6 @@ def runs_of_jobs(stack: LiveStack) -> dict[int, UUID]:
         rows = connection.execute(text("SELECT job_id, id FROM job_runs")).all()
     engine.dispose()
     return {row.job_id: row.id for row in rows}
-
-
-def cpu_seconds(pid: int) -> float:
-    """Processor time of a service with all its processes, ended ones too."""
-    ticks = 0
-    for each in family(pid):
-        with suppress(OSError):
-            fields = Path(f"/proc/{each}/stat").read_text().rpartition(")")[2].split()
-            ticks += sum(int(field) for field in fields[11:15])
-    return ticks / os.sysconf("SC_CLK_TCK")
 
 
 def tell(what: str, seconds: list[float]) -> None:
