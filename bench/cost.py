@@ -28,7 +28,6 @@ from drover_executor.child.tree import descendants
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 
 from support.bare import run_bare
-from support.fleet import cpu_seconds
 from support.live import FINAL, LiveStack, created
 from support.projects import World, local_hosts, make_repository
 
@@ -111,9 +110,9 @@ def measure(stack: LiveStack, folder: Path, pairs: int, hosts: int, tasks: int) 
         ratios = []
         for _ in range(pairs):
             alone = bare(project, inventory)
-            before = {name: cpu_seconds(stack.service(name).pid) for name in SHARED}
+            before = stack.cpu_seconds(SHARED)
             whole, playing = job(client, template["id"])
-            used = {name: cpu_seconds(stack.service(name).pid) - before[name] for name in SHARED}
+            used = {name: each - before[name] for name, each in stack.cpu_seconds(SHARED).items()}
             ratios.append(whole / alone)
             seconds = f"bare {alone:6.2f} s   job {whole:6.2f} s (playing {playing:.2f} s)"
             print(f"  {seconds}   {ratios[-1] - 1:+.1%}", flush=True)

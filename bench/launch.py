@@ -26,7 +26,6 @@ from drover_cli.api import ApiClient
 from drover_cli.conformance.kit import Kit
 from drover_executor.doorbell import DoorbellListener
 from sqlalchemy import create_engine, text
-from support.fleet import cpu_seconds
 from support.live import LiveStack
 
 MEASURED = ("api", "scheduler", "event-ingest", "log-store", "executor", "redis", "postgres")
@@ -74,7 +73,7 @@ def measure(stack: LiveStack, launches: int, rate: float) -> None:
                 return kit.launch(), begun, time.perf_counter()
 
             own = time.process_time()
-            idle = {name: cpu_seconds(stack.service(name).pid) for name in MEASURED}
+            before = stack.cpu_seconds(MEASURED)
             pace = threading.Event()
             begun = time.perf_counter()
             made = []
@@ -90,7 +89,7 @@ def measure(stack: LiveStack, launches: int, rate: float) -> None:
     if len(claimer.at) < launches:
         raise SystemExit(f"only {len(claimer.at)} of {launches} were claimed")
     runs = runs_of_jobs(stack)
-    used = {name: cpu_seconds(stack.service(name).pid) - before for name, before in idle.items()}
+    used = {name: each - before[name] for name, each in stack.cpu_seconds(MEASURED).items()}
     used["this bench"] = time.process_time() - own
     each = "   ".join(f"{name} {seconds / launches * 1e3:.1f}" for name, seconds in used.items())
     print(f"  processor time a launch, ms: {each}")

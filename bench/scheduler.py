@@ -25,25 +25,18 @@ from sqlalchemy import Connection, Engine, create_engine, text
 from support.runs import add_job
 from support.servers import StackServers, running_servers
 
-_COPY_JOBS = text("""
-    INSERT INTO jobs (name, organization_id, job_template_id, inventory_id, project_id, inventory_snapshot_id,
-                      project, playbook, allow_simultaneous, priority, credential_ids, extra_vars, tags,
-                      skip_tags, artifacts)
-    SELECT name, 1 + n % :templates / :of_one, 1 + n % :templates, 1 + n % :templates % 10, project_id,
-           inventory_snapshot_id, project, playbook, n % 3 > 0 OR NOT :wait, n % 5, credential_ids,
-           extra_vars, tags, skip_tags, artifacts
+_SAME = """name, project_id, inventory_snapshot_id, project, playbook, credential_ids, extra_vars, tags,
+           skip_tags, artifacts"""
+_PLACE = "organization_id, job_template_id, inventory_id, allow_simultaneous, priority"  # in the line
+_COPY_JOBS = text(f"""
+    INSERT INTO jobs ({_SAME}, {_PLACE})
+    SELECT {_SAME}, 1 + n % :templates / :of_one, 1 + n % :templates, 1 + n % :templates % 10,
+           n % 3 > 0 OR NOT :wait, n % 5
     FROM jobs, generate_series(1, :count) AS n WHERE id = :pattern
-""")
-
-_AGAIN = text("""
-    INSERT INTO jobs (name, organization_id, job_template_id, inventory_id, project_id, inventory_snapshot_id,
-                      project, playbook, allow_simultaneous, priority, credential_ids, extra_vars, tags,
-                      skip_tags, artifacts)
-    SELECT name, organization_id, job_template_id, inventory_id, project_id, inventory_snapshot_id,
-           project, playbook, allow_simultaneous, priority, credential_ids, extra_vars, tags, skip_tags,
-           artifacts
-    FROM jobs WHERE id = :id
-""")
+""")  # noqa: S608 - names from above
+_AGAIN = text(f"""
+    INSERT INTO jobs ({_SAME}, {_PLACE}) SELECT {_SAME}, {_PLACE} FROM jobs WHERE id = :id
+""")  # noqa: S608 - the same
 
 
 @dataclass(frozen=True)

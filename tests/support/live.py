@@ -5,7 +5,7 @@ import random
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from drover_cli.local.ports import choose_port
 from drover_cli.local.servers import DATABASE, HOST, USER
 from drover_cli.local.state import ServiceState, identity, read_state
 
+from support.fleet import cpu_seconds
 from support.waiting import eventually
 
 FAST = {  # a lost executor is noticed sooner; the API has time to start again within a lease
@@ -94,6 +95,10 @@ class LiveStack:
         state = read_state(self.home)
         assert state is not None
         return state.services[name]
+
+    def cpu_seconds(self, names: Sequence[str]) -> dict[str, float]:
+        """Processor time of each of these services since it started."""
+        return {name: cpu_seconds(self.service(name).pid) for name in names}
 
     def signal(self, name: str, number: signal.Signals) -> None:
         """Send a signal to a service's process alone, as an operator's `kill` would."""

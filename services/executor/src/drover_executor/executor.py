@@ -120,11 +120,10 @@ class Executor:
         beats.start()
         while not self._stop.is_set():
             self._progress.touch()
-            roomy = self._has_room()
-            if self._drain or not roomy or not self._slots.wait_free(0.0):
+            takes_none = not self._has_room() or self._drain
+            if takes_none or not self._slots.wait_free(0.0):
                 self._quiet()
-                waits = self._drain or not roomy
-                self._stop.wait(_PAUSE_SECONDS) if waits else self._slots.wait_free(_LISTEN_SECONDS)
+                self._stop.wait(_PAUSE_SECONDS) if takes_none else self._slots.wait_free(_LISTEN_SECONDS)
                 continue
             run_id = self._next(pools)
             if run_id is not None and not self._drain and not self._stop.is_set():

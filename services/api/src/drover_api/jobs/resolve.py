@@ -185,8 +185,7 @@ def _snapshot_and_source() -> "Select[int, int, Project]":
 
 def _of_template() -> Any:
     """The template's credentials in their order, each as the values of a HeldCredential; null where none."""
-    vault_id = Credential.inputs["vault_id"].astext
-    one = func.jsonb_build_array(Credential.id, CredentialType.namespace, Credential.name, vault_id)
+    one = func.jsonb_build_array(*_held_columns())
     listed = func.jsonb_agg(aggregate_order_by(one, JobTemplateCredential.position, Credential.id))
     return (
         select(type_coerce(listed, JSONB))
@@ -213,17 +212,17 @@ def credentials(
     for place, one in enumerate(wanted):
         if one not in known:
             reference(session, principal, "credential", one, f"{command.pointer}/credential_ids/{place}")
-    rows = session.execute(_held().where(Credential.id.in_(wanted)))
+    held = select(*_held_columns()).join(CredentialType, CredentialType.id == Credential.credential_type_id)
+    rows = session.execute(held.where(Credential.id.in_(wanted)))
     by_id = {row.id: HeldCredential(*row) for row in rows}
     _check_together(command, [by_id[one] for one in wanted])
     return list(wanted)
 
 
-def _held() -> Any:
+def _held_columns() -> tuple[Any, ...]:
+    """The values of a HeldCredential, in its order."""
     vault_id = Credential.inputs["vault_id"].astext
-    return select(Credential.id, CredentialType.namespace, Credential.name, vault_id).join(
-        CredentialType, CredentialType.id == Credential.credential_type_id
-    )
+    return Credential.id, CredentialType.namespace, Credential.name, vault_id
 
 
 def _check_together(command: LaunchCommand, held: list[HeldCredential]) -> None:
